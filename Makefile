@@ -1,0 +1,62 @@
+# daypass. `make` lists what there is to make.
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+VAR ?= var
+BIN := .venv/bin
+
+.PHONY: help run test interop lint bench docs venv lock clean interop-packages
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+venv: .venv/.ready ## only the environment, .venv/, from requirements.txt
+
+.venv/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "daypass needs Python 3.11 or later; say which with PYTHON=, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+run: venv ## the broker on http://localhost:$(PORT) with a demo directory and an AWS double; Ctrl-C ends it
+	@$(BIN)/python -m demo.run --port $(PORT) --var $(VAR)
+
+test: venv ## the whole suite, on what a fresh machine has
+	$(BIN)/python -m pytest -m "not interop"
+
+interop: venv interop-packages ## the suite against Chromium and providers that come from packages
+	$(BIN)/python -m pytest -m interop
+
+interop-packages:
+	@missing=""; \
+	for pair in chromium:chromium xmlsec1:xmlsec1; do \
+	  command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	fi
+
+lint: venv ## style, types, import rules, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+bench: venv ## figures, as ratios to a floor measured in the same run
+	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+docs: venv ## documentation that is made from the code, and its links checked
+	$(BIN)/python -m app config schema --write docs/reference/schema
+	$(BIN)/python -m docs.generate
+
+lock: ## requirements.txt and requirements-server.txt anew, from the .in files
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt requirements-server.in -o requirements-server.txt
+	rm -rf .venv-lock
+
+clean: ## remove the environment and the demo's state
+	rm -rf .venv var build

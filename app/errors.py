@@ -1,0 +1,377 @@
+"""Refusals: every "no" that a person or a program can meet.
+
+    Refusal
+    ├── ProofRefused     401  a sign-in proof was not believed, or nobody is signed in
+    ├── AccessRefused    403  the decision is no, and something the person could do would change it
+    ├── Unknown          404  no such thing, or nothing the person could do would open it
+    ├── AskRefused       422  the question is malformed (and its kin 400, 405, 413, 415)
+    ├── TooMany          429  slow down
+    ├── UpstreamFailed   502  a provider or STS lied or failed
+    └── Unavailable      503  cannot decide safely now
+
+A refusal carries a stable `code` (listed in docs/reference/errors.md), `words` for the person, and
+`detail` for the operator and the audit record, which never reaches the person. Each delivery renders
+it in its own wire shape. Words say what happened, then what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A "no" with its reason.
+
+    `detail` is for operators: it may quote what the other side sent (escaped when logged) and is
+    never shown to the person. `words`, when given, replaces the class's default words.
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Refused"
+    default_words: ClassVar[str] = "This was refused."
+
+    def __init__(self, detail: str = "", *, words: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail or self.default_words)
+        self.detail = detail
+        self.words = words or self.default_words
+        self.retry_after = retry_after
+        self.recorded = False
+        """True once audit has it, so that it is put on record in one place only."""
+
+
+# --- 401 ------------------------------------------------------------------------------------------
+
+
+class ProofRefused(Refusal):
+    code = "signin.refused"
+    status = 401
+    title = "Sign-in refused"
+    default_words = "This sign-in could not be accepted. Start again from the sign-in page."
+
+
+class NotSignedIn(ProofRefused):
+    code = "session.missing"
+    title = "Not signed in"
+    default_words = "You are not signed in, or your session has ended. Sign in and try again."
+
+
+class TokenInvalid(ProofRefused):
+    """What `Authorization` carries is no token of ours (RFC 6750, 3.1)."""
+
+    code = "token.invalid"
+    title = "Token not accepted"
+    default_words = "The token in the `Authorization` header is not accepted here. Sign in and use a new one."
+
+
+class SignInNotOurs(ProofRefused):
+    """Unknown, used, expired, another browser's or another source's request; or none at all."""
+
+    code = "signin.not_started_here"
+    default_words = (
+        "This answer belongs to a sign-in that was not started in this browser, was already used, or took "
+        "longer than ten minutes. Start again from the sign-in page."
+    )
+
+
+class SignInDenied(ProofRefused):
+    """The provider itself said no (SAML status, OIDC `error`)."""
+
+    code = "signin.denied_by_provider"
+    default_words = "Your directory did not sign you in. Try again, or ask its administrator."
+
+
+class SamlRefused(ProofRefused):
+    code = "saml.refused"
+
+
+class SamlShape(SamlRefused):
+    """The document is not of the one shape that we accept; found before any signature work."""
+
+    code = "saml.shape"
+    default_words = "Your directory's answer has a form that is not accepted here. Tell its administrator."
+
+
+class SamlSignature(SamlRefused):
+    code = "saml.signature"
+    default_words = "Your directory's answer is not signed as it must be. Tell its administrator."
+
+
+class SamlIssuer(SamlRefused):
+    code = "saml.issuer"
+
+
+class SamlAudience(SamlRefused):
+    code = "saml.audience"
+    default_words = "This sign-in was made for another site. Start again from the sign-in page."
+
+
+class SamlDestination(SamlRefused):
+    """Destination or Recipient is not our assertion consumer service."""
+
+    code = "saml.destination"
+    default_words = "This sign-in was made for another site. Start again from the sign-in page."
+
+
+class SamlTime(SamlRefused):
+    code = "saml.time"
+    default_words = (
+        "Your directory's answer is out of date, or its clock differs from ours by more than a minute. "
+        "Start again from the sign-in page."
+    )
+
+
+class SamlReplay(SamlRefused):
+    code = "saml.replayed"
+    default_words = "This sign-in was already used once. Start again from the sign-in page."
+
+
+class SamlContent(SamlRefused):
+    """Subject, status, statements or attributes are missing, doubled or odd."""
+
+    code = "saml.content"
+    default_words = "Your directory's answer lacks something that is needed here. Tell its administrator."
+
+
+class OidcRefused(ProofRefused):
+    code = "oidc.refused"
+
+
+class OidcIssuer(OidcRefused):
+    """`iss` of the authorization response is foreign or missing (RFC 9207)."""
+
+    code = "oidc.issuer"
+
+
+class OidcToken(OidcRefused):
+    """The ID token's signature, algorithm, type or form."""
+
+    code = "oidc.token"
+
+
+class OidcClaims(OidcRefused):
+    """The ID token's claims (OIDC Core 3.1.3.7)."""
+
+    code = "oidc.claims"
+
+
+class OidcNonce(OidcRefused):
+    code = "oidc.nonce"
+
+
+class OidcUserinfo(OidcRefused):
+    code = "oidc.userinfo"
+
+
+class IdentityIncomplete(ProofRefused):
+    """A claim that the configuration needs (subject, username) is missing, doubled or empty."""
+
+    code = "identity.incomplete"
+    default_words = (
+        "Your directory did not say who you are in the way that was agreed. Tell its administrator."
+    )
+
+
+class GroupsIncomplete(ProofRefused):
+    """The group list is missing or cut; never read as "no groups", a deny by group would stop matching."""
+
+    code = "identity.groups_incomplete"
+    default_words = (
+        "Your directory did not send your complete list of groups, so what you may do cannot be decided. "
+        "Tell its administrator."
+    )
+
+
+# --- 403 ------------------------------------------------------------------------------------------
+
+
+class AccessRefused(Refusal):
+    code = "access.refused"
+    status = 403
+    title = "Not allowed"
+    default_words = "You may not do this."
+
+
+class RoleForbidden(AccessRefused):
+    code = "role.forbidden"
+    default_words = (
+        "You may not use this role. Ask the people who run this service, and give them the request id."
+    )
+
+
+class CrossSite(AccessRefused):
+    """A form or call that did not come from our own pages."""
+
+    code = "request.cross_site"
+    title = "Not from this site"
+    default_words = (
+        "This request did not come from this site's own pages. Go back, reload the page and try again."
+    )
+
+
+class DestinationForbidden(AccessRefused):
+    code = "console.destination"
+    default_words = "The console can be opened only at an AWS console address."
+
+
+# --- 404 ------------------------------------------------------------------------------------------
+
+
+class Unknown(Refusal):
+    code = "unknown"
+    status = 404
+    title = "Not found"
+    default_words = "There is nothing at this address."
+
+
+class SourceUnknown(Unknown):
+    code = "signin.source_unknown"
+    default_words = "There is no such way to sign in here. Choose one on the sign-in page."
+
+
+class RoleUnknown(Unknown):
+    """No such role, or one that nothing the person could do would open: the two look alike."""
+
+    code = "role.unknown"
+    default_words = "There is no such role for you."
+
+
+# --- 422 and kin ----------------------------------------------------------------------------------
+
+
+class AskRefused(Refusal):
+    code = "request.invalid"
+    status = 422
+    title = "Not understood"
+    default_words = "The request is not valid."
+
+
+class DurationInvalid(AskRefused):
+    code = "duration.invalid"
+    default_words = "The duration must be a whole number of seconds from 900 to 3600."
+
+
+class Malformed(AskRefused):
+    code = "request.malformed"
+    status = 400
+    default_words = "The request could not be read."
+
+
+class MethodNotAllowed(AskRefused):
+    code = "request.method"
+    status = 405
+    default_words = "This address does not take that method."
+
+
+class TooLarge(AskRefused):
+    code = "request.too_large"
+    status = 413
+    default_words = "The request is too large."
+
+
+class MediaType(AskRefused):
+    code = "request.media_type"
+    status = 415
+    default_words = "The request must be JSON (`Content-Type: application/json`)."
+
+
+class RequestNotPossible(AskRefused):
+    """What was asked cannot be put into a request that STS takes (session policy too long, tag outside its alphabet)."""
+
+    code = "request.not_possible"
+    default_words = "What was asked for cannot be given in this form. Ask the people who run this service."
+
+
+# --- 429 ------------------------------------------------------------------------------------------
+
+
+class TooMany(Refusal):
+    code = "rate.limited"
+    status = 429
+    title = "Too many requests"
+    default_words = "There were too many requests from your address. Wait a minute and try again."
+
+
+# --- 502 ------------------------------------------------------------------------------------------
+
+
+class UpstreamFailed(Refusal):
+    code = "upstream.failed"
+    status = 502
+    title = "The other side failed"
+    default_words = "A service that this needs did not answer as it should. Try again in a minute."
+
+
+class ProviderFailed(UpstreamFailed):
+    """An identity provider is down, slow, or answers with what it must not."""
+
+    code = "provider.failed"
+    default_words = (
+        "Your directory does not answer as it should. Try again in a minute, or choose another way."
+    )
+
+
+class ForbiddenAddress(ProviderFailed):
+    """A fetch was to go to a link-local, metadata or otherwise closed address."""
+
+    code = "provider.address"
+
+
+class StsFailed(UpstreamFailed):
+    """STS is down, slow, or answers with what it must not."""
+
+    code = "sts.failed"
+    default_words = "AWS did not give credentials. Nothing was issued. Try again in a minute."
+
+
+class StsRefused(UpstreamFailed):
+    """STS understood and said no: trust policy, external ID, duration, limits."""
+
+    code = "sts.refused"
+    default_words = (
+        "AWS refused this role: its set-up does not fit this service. Nothing was issued. "
+        "Tell the people who run it, and give them the request id."
+    )
+
+
+class ConsoleFailed(UpstreamFailed):
+    code = "console.failed"
+    default_words = "AWS did not give a console link. Try again in a minute, or use keys."
+
+
+# --- 503 ------------------------------------------------------------------------------------------
+
+
+class Unavailable(Refusal):
+    code = "unavailable"
+    status = 503
+    title = "Not now"
+    default_words = "This cannot be decided safely at the moment. Try again in a minute."
+
+
+class StoreUnavailable(Unavailable):
+    code = "store.unavailable"
+
+
+class KeysUnusable(Unavailable):
+    """The broker's own key file is damaged, open to others, or cannot be made; `detail` names its path."""
+
+    code = "keys.unusable"
+
+
+class AuditUnavailable(Unavailable):
+    """The record could not be made durable, so nothing is given out."""
+
+    code = "audit.unavailable"
+    default_words = (
+        "What you asked for could not be recorded, so nothing was given out. Try again in a minute."
+    )
+
+
+class Internal(Unavailable):
+    """A defect of ours: met nowhere on purpose, and a 500 is never shown."""
+
+    code = "internal"
+    default_words = (
+        "Something went wrong here. Nothing was given out. Give the request id to the people who run it."
+    )

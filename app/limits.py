@@ -1,0 +1,105 @@
+"""Flood limits: what is counted, and what follows.
+
+Strangers cannot fill the disk or keep a worker busy: refused proofs and started sign-ins are counted per
+address and minute. The counts here are each worker's own; their loss is harmless. What must hold across
+workers (single use, replay) is a row in the store.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from app.errors import TooMany
+
+STARTS_PER_MINUTE = 300
+"""Sign-ins started by one address: an office behind one address at nine in the morning gets through."""
+REFUSALS_PER_MINUTE = 120
+"""Refused proofs of one address, after which it waits for the next minute."""
+KEPT = 65_536
+"""Pairs of address and thing counted apart in one minute (about 10 MB); the rest shares one count."""
+SHARED = 64
+"""How many times an address's limit the shared count may reach, so that a flood from everywhere is
+bounded without shutting out the honest stranger at once."""
+
+
+def prefix(address: str) -> str:
+    """The part of an address that one party holds: all of an IPv4 address, 64 bits of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+class Tally:
+    """Counts per minute, address and code. Thread-safe, bounded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._minute: datetime | None = None
+        self._by_address: dict[tuple[str, str], int] = {}
+        self._unsaved: dict[tuple[datetime, str, str], int] = {}
+
+    def admit(self, address: str, what: str, most: int, now: datetime) -> None:
+        """Count one more of `what` from this address, or raise TooMany if it had `most` in this minute."""
+        times, shared = self._add(prefix(address), what, now)
+        if times > (most * SHARED if shared else most):
+            raise TooMany(f"more than {most} {what} a minute", retry_after=60 - now.second)
+
+    def check(self, address: str, what: str, most: int, now: datetime) -> None:
+        """Raise TooMany if this address had `most` of `what` in this minute; count nothing."""
+        with self._lock:
+            self._turn(now)
+            reached = self._by_address.get((prefix(address), what), 0) >= most
+        if reached:
+            raise TooMany(f"more than {most} {what} a minute", retry_after=60 - now.second)
+
+    def refused(self, address: str, code: str, now: datetime) -> None:
+        """Count a refusal met before anybody was signed in; saved with the next `flush`."""
+        where = prefix(address)
+        self._add(where, "refusals", now)
+        minute = now.replace(second=0, microsecond=0)
+        with self._lock:
+            if len(self._unsaved) >= KEPT and (minute, where, code) not in self._unsaved:
+                where = "other"
+            key = (minute, where, code)
+            self._unsaved[key] = self._unsaved.get(key, 0) + 1
+
+    def flush(self, save: Callable[[datetime, str, str, int], None]) -> None:
+        """Hand what was counted since to `save(minute, address, code, times)`; what fails is kept."""
+        with self._lock:
+            taken, self._unsaved = self._unsaved, {}
+        while taken:
+            (minute, address, code), times = taken.popitem()
+            try:
+                save(minute, address, code, times)
+            except Exception:
+                self._put_back({**taken, (minute, address, code): times})
+                raise
+
+    def _put_back(self, counts: Mapping[tuple[datetime, str, str], int]) -> None:
+        with self._lock:
+            for key, times in counts.items():
+                self._unsaved[key] = self._unsaved.get(key, 0) + times
+
+    def _add(self, where: str, what: str, now: datetime) -> tuple[int, bool]:
+        with self._lock:
+            self._turn(now)
+            shared = len(self._by_address) >= KEPT and (where, what) not in self._by_address
+            key = ("other" if shared else where, what)
+            times = self._by_address.get(key, 0) + 1
+            self._by_address[key] = times
+            return times, shared
+
+    def _turn(self, now: datetime) -> None:
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute = minute
+            self._by_address.clear()
