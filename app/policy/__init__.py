@@ -1,0 +1,38 @@
+"""policy: attached IAM documents and a request context in, a `Decision` out. No I/O, no clock of its own.
+
+    read (text → Document) → patterns, conditions → evaluate (documents at hand) and index (a revision)
+
+`unverified` holds every point that AWS's documentation leaves open, `condition_keys` the table of keys,
+`intersect` makes the one session policy that two documents amount to.
+"""
+
+from app.policy.condition_keys import KEYS, ConditionKey
+from app.policy.context import PersonContexts, context
+from app.policy.document import Document, Kind, Statement
+from app.policy.evaluate import evaluate, trusts
+from app.policy.index import Index
+from app.policy.intersect import intersect
+from app.policy.lint import lint
+from app.policy.problems import PolicyInvalid, PolicyProblem
+from app.policy.read import parse, render
+from app.policy.request import RequestContext
+
+__all__ = [
+    "KEYS",
+    "ConditionKey",
+    "Document",
+    "Index",
+    "Kind",
+    "PersonContexts",
+    "PolicyInvalid",
+    "PolicyProblem",
+    "RequestContext",
+    "Statement",
+    "context",
+    "evaluate",
+    "intersect",
+    "lint",
+    "parse",
+    "render",
+    "trusts",
+]
