@@ -1,0 +1,13 @@
+"""configuration: `config/` on disk → a checked, immutable, hashed Revision, or every problem at once.
+
+    folder ─► document (YAML with places) ─► typed (one module a kind of file) ─► crosscheck ─► Revision
+
+`read_folder` reads; `load` decides and reads nothing but the references that the files hold. So the store's
+copy of the files makes the same revision again.
+"""
+
+from app.configuration.folder import ConfigurationUnreadable, read_folder
+from app.configuration.loading import Loaded, load
+from app.configuration.problems import Problem
+
+__all__ = ["ConfigurationUnreadable", "Loaded", "Problem", "load", "read_folder"]

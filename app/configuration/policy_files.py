@@ -1,0 +1,61 @@
+"""`policies/NAME.json` and `guardrails/LEVEL/NAME.json`: IAM documents; the policy room reads what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from app.configuration.document import readable
+from app.configuration.places import Path, Place
+from app.configuration.problems import Problems
+from app.model import PolicyText
+from app.policy import Kind, PolicyInvalid, managed, parse
+
+TEMPLATES: Final = frozenset(managed.PREFIX + name for name in managed.NAMES)
+"""Managed templates that ship with daypass."""
+
+
+def text(name: str, file: str, content: str, kind: Kind, problems: Problems) -> PolicyText | None:
+    """The document, read as this kind; None if it cannot be used."""
+    if not readable(file, content, problems):
+        return None
+    document = PolicyText(name=name, text=content, file=file)
+    return document if valid(document, kind, problems) else None
+
+
+def valid(document: PolicyText, kind: Kind, problems: Problems) -> bool:
+    """Whether IAM would take the document as this kind; what is wrong is said."""
+    try:
+        parse(document, kind)
+    except PolicyInvalid as invalid:
+        for found in invalid.problems:
+            words = f"{found.statement}: {found.message}" if found.statement else found.message
+            problems.put(found.file, found.line, 0, "", words)
+        return False
+    return True
+
+
+def check_attached(
+    names: Sequence[str], known: Mapping[str, object], place: Place, path: Path, problems: Problems
+) -> None:
+    """Policies that a group carries: a template, or a file."""
+    for position, name in enumerate(names):
+        if name and name not in TEMPLATES and name not in known:
+            words = "unknown policy; expected a template or a file of `policies/`"
+            problems.add(place, (*path, position), words + problems.near(name, [*known, *TEMPLATES]))
+
+
+def check_session(
+    name: str | None, documents: Mapping[str, PolicyText | None], place: Place, path: Path, problems: Problems
+) -> None:
+    """A policy that goes to STS with a session: a file, valid there, and short enough."""
+    if not name:
+        return
+    if name.startswith("aws:"):
+        words = "a template says which roles may be entered, not what a session may do; name a file of `policies/`"
+        problems.add(place, path, words)
+    elif name not in documents:
+        words = f"unknown policy; expected `NAME` of `policies/NAME.json`{problems.near(name, documents)}"
+        problems.add(place, path, words)
+    elif (document := documents[name]) is not None:
+        valid(document, Kind.SESSION, problems)

@@ -1,0 +1,106 @@
+"""JSON Schemas for editors, from the types that the files are checked with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from app.configuration.accounts_file import AccountTable
+from app.configuration.daypass_file import DaypassFile
+from app.configuration.fields import ACCOUNT
+from app.configuration.groups_file import GroupTable
+from app.configuration.provider_file import OidcFile, SamlFile
+from app.configuration.references import REFERENCE_MARK, REFERENCE_SCHEMA
+
+_DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""Draft 7: the newest that the common YAML language server knows whole."""
+
+
+def schema(kind: str) -> Mapping[str, object]:
+    """The schema of one kind of file; `kind` is one of KINDS."""
+    title, make = KINDS[kind]
+    body = make()
+    definitions = dict(sorted({**_definitions(body), "Reference": dict(REFERENCE_SCHEMA)}.items()))
+    plain = _plain({**body, "definitions": definitions})
+    return {"$schema": _DIALECT, "title": title, **plain}
+
+
+def text(kind: str) -> str:
+    """The schema as the file in `docs/reference/schema/` holds it."""
+    return json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
+
+
+def _definitions(body: dict[str, object]) -> dict[str, object]:
+    found = body.pop("$defs", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _daypass() -> dict[str, object]:
+    return TypeAdapter(DaypassFile).json_schema()
+
+
+def _accounts() -> dict[str, object]:
+    body = TypeAdapter(dict[str, AccountTable]).json_schema()
+    shape = body.pop("additionalProperties")
+    return {**body, "patternProperties": {f"^{ACCOUNT.pattern}$": shape}, "additionalProperties": False}
+
+
+def _groups() -> dict[str, object]:
+    return TypeAdapter(dict[str, GroupTable]).json_schema()
+
+
+def _provider() -> dict[str, object]:
+    body = TypeAdapter(SamlFile | OidcFile).json_schema()
+    definitions = _definitions(body)
+    # By `type`, so that an editor shows what one kind takes and not what both do not.
+    return {
+        "type": "object",
+        "properties": {"type": {"enum": ["saml", "oidc"], "description": "the kind of source"}},
+        "required": ["type"],
+        "if": {"properties": {"type": {"const": "saml"}}},
+        "then": {"$ref": "#/$defs/SamlFile"},
+        "else": {"$ref": "#/$defs/OidcFile"},
+        "$defs": definitions,
+    }
+
+
+def _plain(shape: Mapping[str, object]) -> dict[str, object]:
+    """The schema as the files are: links in draft 7's form, no `null` (a key is left out), durations as written."""
+    if REFERENCE_MARK in shape:
+        return {"$ref": "#/definitions/Reference"}
+    found = {key: _value(key, value) for key, value in shape.items() if not _left_out(key, value)}
+    rows = found.get("anyOf")
+    if isinstance(rows, list):
+        rows[:] = [row for row in rows if row != {"type": "null"}]
+        if len(rows) == 1:
+            del found["anyOf"]
+            found = {**rows[0], **found}
+    return found
+
+
+def _left_out(key: str, value: object) -> bool:
+    return (key == "default" and value is None) or (key == "title" and isinstance(value, str))
+
+
+def _value(key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return _plain(value)
+    if isinstance(value, list):
+        return [_plain(row) if isinstance(row, dict) else row for row in value]
+    if key == "$ref" and isinstance(value, str):
+        return value.replace("#/$defs/", "#/definitions/", 1)
+    if key == "default" and isinstance(value, str) and value.startswith("PT"):
+        return value.removeprefix("PT").lower()  # ISO 8601 to ours: whole hours, minutes or seconds
+    return value
+
+
+KINDS: Final[Mapping[str, tuple[str, Callable[[], dict[str, object]]]]] = {
+    "daypass": ("config/daypass.yaml", _daypass),
+    "accounts": ("config/accounts.yaml", _accounts),
+    "groups": ("config/groups.yaml", _groups),
+    "provider": ("config/providers/NAME.yaml", _provider),
+}
+"""Kind → title, and what makes the schema."""
