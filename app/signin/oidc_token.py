@@ -1,0 +1,81 @@
+"""The ID token as a signed thing (RFC 7515, RFC 8725): a string in, the payload that a known key signed out.
+
+The signature itself is `joserfc`'s work. Here is decided what it may be asked to check: the algorithm is one
+of the configured ones, the key one that the provider publishes, and nothing in the token's header can bring
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from joserfc.errors import JoseError
+from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate_compact
+
+from app.errors import OidcToken
+from app.signin.oidc_json import read_object
+from app.signin.oidc_keys import ASYMMETRIC, PublicKey
+
+LONGEST: Final = 65_536
+"""Characters of an ID token."""
+
+_FOREIGN: Final = ("jku", "jwk", "x5u", "x5c", "crit", "b64")
+"""Header parameters that bring a key of the sender's choice or change what is signed (RFC 8725 3.10)."""
+
+FindKey = Callable[[str, str | None], PublicKey]
+"""`alg` and `kid` to the key. Raises OidcToken, ProviderFailed."""
+
+
+def signed_payload(token: str, algorithms: Collection[str], find_key: FindKey) -> dict[str, object]:
+    """The payload of an ID token whose signature holds. Its claims are not checked yet.
+
+    Raises OidcToken: longer than 64 KiB, not of the form, an algorithm that is not configured or not
+    asymmetric, a header that brings its own key, a type other than JWT, no fitting key, a signature that
+    does not hold, a payload that is not a strict JSON object; and ProviderFailed if the keys cannot be had.
+    """
+    if len(token) > LONGEST:
+        raise OidcToken(f"the ID token is longer than {LONGEST} characters")
+    if not token.isascii():
+        raise OidcToken("the ID token holds other characters than ASCII")
+    parsed = _parsed(token)
+    algorithm, kid = _header(parsed.protected, algorithms)
+    key = find_key(algorithm, kid)
+    registry = JWSRegistry(
+        algorithms=[algorithm], strict_check_header=False
+    )  # RFC 7515 4: ignore unknown ones
+    try:
+        holds = validate_compact(parsed, key, registry=registry)
+    except (JoseError, ValueError, TypeError) as error:
+        raise OidcToken(f"the ID token's signature cannot be checked: {type(error).__name__}") from None
+    if not holds:
+        raise OidcToken("the ID token's signature does not hold")
+    try:
+        return read_object(parsed.payload)
+    except ValueError as error:
+        raise OidcToken(f"the ID token's payload cannot be read: {error}") from None
+
+
+def _parsed(token: str) -> CompactSignature:
+    try:
+        return extract_compact(token.encode("ascii"))
+    except (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        # Without the cause, whose text may hold the token.
+        raise OidcToken(f"the ID token is not a signed token: {type(error).__name__}") from None
+
+
+def _header(header: object, algorithms: Collection[str]) -> tuple[str, str | None]:
+    if not isinstance(header, dict):
+        raise OidcToken("the ID token's header is not an object")
+    foreign = [name for name in _FOREIGN if name in header]
+    if foreign:
+        raise OidcToken(f"the ID token's header holds `{foreign[0]}`")
+    algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
+    # Exact names: RFC 7515 4.1.1 makes `alg` case-sensitive, so `NoNe` is as unknown as it looks.
+    if not isinstance(algorithm, str) or algorithm not in ASYMMETRIC or algorithm not in algorithms:
+        raise OidcToken("the ID token is signed by an algorithm that is not configured for this source")
+    if not isinstance(kind, str) or kind.lower() not in ("jwt", "application/jwt"):
+        raise OidcToken("the token is of another type than an ID token")
+    if "kid" in header and not isinstance(kid, str):
+        raise OidcToken("the ID token's `kid` is not a string")
+    return algorithm, kid

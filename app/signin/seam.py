@@ -1,0 +1,80 @@
+"""The seam between the broker and the kinds of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from app.model import Identity, Metadata, Outbound, Pending, Proof, SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A sign-in under way: where the browser goes, and what must come back."""
+
+    outbound: Outbound
+    key: str = field(repr=False)
+    """Random handle that comes back with the answer: SAML's RelayState, OIDC's state. 43 URL-safe characters."""
+    secrets: Mapping[str, str] = field(repr=False)
+    """What `finish` needs again: request ID, nonce, code verifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnceOnly:
+    """Something that may be accepted a single time across all workers and hosts."""
+
+    namespace: str
+    value: str
+    until: datetime
+    """From when on the proof itself is out of date, so that the mark may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A believed proof."""
+
+    identity: Identity
+    once: tuple[OnceOnly, ...] = ()
+    """To be marked before the identity is used; a mark that exists refuses the sign-in (`SamlReplay`)."""
+
+
+class Source(Protocol):
+    """One configured source of identities. Safe to use from many threads at once."""
+
+    @property
+    def id(self) -> SourceId: ...
+
+    @property
+    def label(self) -> str: ...
+
+    def start(self, now: datetime) -> Started:
+        """Begin a sign-in. Raises ProviderFailed if the other side cannot be known."""
+        ...
+
+    def finish(self, pending: Pending, proof: Proof, now: datetime) -> Proven:
+        """Believe the proof or raise a ProofRefused / ProviderFailed. `pending` was taken for this browser."""
+        ...
+
+    def metadata(self) -> Metadata:
+        """What the other side needs to know of us. Raises Unknown if there is nothing."""
+        ...
+
+    def warm(self) -> None:
+        """Fill caches at start; never raises (a provider that is down is met at sign-in)."""
+        ...
+
+
+class Handles(Protocol):
+    """Which pending sign-in a proof answers."""
+
+    def __call__(self, proof: Proof) -> str: ...
+
+
+class KnownMetadata(Protocol):
+    """Provider metadata that was activated by a person, by source and the address it came from."""
+
+    def recall(self, source: SourceId, url: str) -> bytes | None: ...
+
+    def remember(self, source: SourceId, url: str, document: bytes, at: datetime) -> None: ...
