@@ -1,0 +1,135 @@
+"""The way to the database: transactions for reading and writing, and the seam where its errors end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import ClauseElement, Connection, Engine, Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.errors import StoreUnavailable
+
+QUEUE: Final = 2.5
+"""Seconds that a writer waits for the writers of its own process (SQLite)."""
+
+
+class Serial(IntEnum):
+    """What only one transaction may do at a time, on all hosts. The numbers are advisory lock keys."""
+
+    SCHEMA = 0xDA19A550001
+    AUDIT = 0xDA19A550002
+    REVISIONS = 0xDA19A550003
+    METADATA = 0xDA19A550004
+
+
+class Database:
+    """One database behind one pool of connections. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closed = False
+        # SQLite has one writer. Those of one process queue here, because SQLite's own waiting polls with
+        # growing pauses; those of other processes are met by its busy timeout.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    @property
+    def engine_name(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read with; each statement sees what is committed. Raises StoreUnavailable."""
+        with self._refusing(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, serial: Serial | None = None) -> Iterator[Connection]:
+        """A transaction: durable if the block ends, undone if it raises. Raises StoreUnavailable.
+
+        `serial`: nobody else is in a transaction of that kind meanwhile, on any host.
+        """
+        with self._refusing(), self._in_turn(), self._engine.connect() as connection:
+            if self._turn is not None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif serial is not None:
+                connection.execute(_LOCK, {"key": int(serial)})
+            # Leaving without a commit gives the connection back, which rolls back.
+            yield connection
+            connection.commit()
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ON CONFLICT, which both engines write alike."""
+        return sqlite.insert(table) if self._turn is not None else postgresql.insert(table)
+
+    def compiled(self, statement: ClauseElement) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+        """A statement as its driver takes it, and what brings a row of named values into the driver's form."""
+        compiled = statement.compile(dialect=self._engine.dialect)
+        names = getattr(compiled, "positiontup", None)
+        return str(compiled), itemgetter(*names) if names else dict
+
+    def schema(self) -> str:
+        """The version of the tables. Raises StoreUnavailable."""
+        with self.read() as connection:
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
+
+    def damage(self) -> Sequence[str]:
+        """What the engine itself finds wrong with its data; empty if nothing. Raises StoreUnavailable."""
+        if self._turn is None:
+            return ()  # PostgreSQL checks its pages as it reads them
+        with self.read() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        words = [str(line) for line in found if line != "ok"]
+        return words + [
+            f"{row[0]}: row {row[1]} refers to a row of {row[2]} that is not there" for row in orphans
+        ]
+
+    def close(self) -> None:
+        """Give all connections back; whoever asks afterwards is refused."""
+        self._closed = True
+        self._engine.dispose()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=QUEUE):
+            raise StoreUnavailable(f"other writers held the database for more than {QUEUE} seconds")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        with refusing():
+            yield
+
+
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what the engine, its driver or the file system raises into StoreUnavailable."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, UnicodeError, OverflowError) as error:
+        raise StoreUnavailable(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    # Never the statement or its parameters: only what the driver itself says.
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    first_line = (str(cause).splitlines() or [""])[0]
+    return f"database: {type(cause).__name__}: {first_line}"[:500]

@@ -1,0 +1,51 @@
+"""The store: one repository per noun over one database."""
+
+from __future__ import annotations
+
+from app.errors import StoreUnavailable
+from app.sealing import Sealer
+from app.store.audit import AuditRecords
+from app.store.database import Database
+from app.store.once import OnceOnlyMarks
+from app.store.opening import open_database
+from app.store.pending import PendingSignIns
+from app.store.people import People
+from app.store.provider_metadata import ProviderMetadata
+from app.store.refusals import Refusals
+from app.store.revisions import Revisions
+from app.store.sessions import Sessions
+
+
+class Store:
+    """What the broker remembers. Safe to use from many threads; each process opens its own."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self.pending = PendingSignIns(database, sealer)
+        self.once = OnceOnlyMarks(database)
+        self.sessions = Sessions(database, sealer)
+        self.people = People(database)
+        self.revisions = Revisions(database)
+        self.provider_metadata = ProviderMetadata(database)
+        self.refusals = Refusals(database)
+        self.audit = AuditRecords(database)
+
+    def check(self) -> bool:
+        """Whether the database answers, for readiness: one small read, never an exception."""
+        try:
+            self._database.schema()
+        except StoreUnavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the connections back; every later question is StoreUnavailable."""
+        self._database.close()
+
+
+def open_store(url: str, sealer: Sealer, *, migrate: bool = True) -> Store:
+    """The store at `sqlite:///PATH` or `postgresql+psycopg://…`, its tables brought up to date first.
+
+    Raises StoreUnavailable (see `open_database`).
+    """
+    return Store(open_database(url, migrate=migrate), sealer)

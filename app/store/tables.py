@@ -1,0 +1,153 @@
+"""The tables. Migrations build them; a test holds the two against each other.
+
+Whatever is secret or chosen by strangers is kept as a digest where it is looked up (token, handle,
+person, once-only value) and inside a document where it is only read back: so no odd character, no length
+and no copy of the database matters.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from app.store.times import Instant
+
+METADATA: Final = MetaData()
+
+_Counter = BigInteger().with_variant(Integer(), "sqlite")
+"""Numbers itself on both engines; SQLite does so for INTEGER alone."""
+
+PENDING: Final = Table(
+    "pending",
+    METADATA,
+    Column("handle", String(64), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("pending_address", "address", "created_at"),
+    Index("pending_expires_at", "expires_at"),
+)
+
+ONCE: Final = Table(
+    "once",
+    METADATA,
+    Column("mark", String(64), primary_key=True),
+    Column("until", Instant, nullable=False),
+    Index("once_until", "until"),
+)
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("person", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("idle_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("document", Text, nullable=False),
+    Index("sessions_person", "person"),
+    Index("sessions_expires_at", "expires_at"),
+    Index("sessions_idle_at", "idle_at"),
+)
+
+PEOPLE: Final = Table(
+    "people",
+    METADATA,
+    Column("person", String(64), primary_key=True),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("authentication", Text, nullable=False),
+)
+
+PEOPLE_CLAIMS: Final = Table(
+    "people_claims",
+    METADATA,
+    Column("id", _Counter, primary_key=True),
+    Column("person", String(64), ForeignKey("people.person", ondelete="CASCADE"), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("document", Text, nullable=False),
+    Index("people_claims_person", "person", "id"),
+)
+
+REVISION_FILES: Final = Table(
+    "revision_files",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("files", Text, nullable=False),
+)
+
+REVISIONS: Final = Table(
+    "revisions",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), ForeignKey("revision_files.digest"), nullable=False),
+    Column("activated_at", Instant, nullable=False),
+)
+
+PROVIDER_METADATA: Final = Table(
+    "provider_metadata",
+    METADATA,
+    Column("id", _Counter, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("provider_metadata_source", "source", "id"),
+)
+
+REFUSALS: Final = Table(
+    "refusals",
+    METADATA,
+    Column("minute", Instant, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+)
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("sequence", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    # Plain microseconds: the hot path converts once, in bulk.
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("source", Text),
+    Column("subject", Text),
+    Column("username", Text),
+    Column("session", Text),
+    Column("role", Text),
+    Column("revision", BigInteger),
+    Column("access_key_id", Text),
+    Column("detail", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+# Few: each costs every record. What is searched for rarely (a role, a username, a time) reads the whole
+# trail, about half a second for a million records.
+Index("audit_request_id", AUDIT.c.request_id)
+Index("audit_subject", AUDIT.c.subject)
+Index(
+    "audit_access_key_id",
+    AUDIT.c.access_key_id,
+    sqlite_where=AUDIT.c.access_key_id.is_not(None),
+    postgresql_where=AUDIT.c.access_key_id.is_not(None),
+)
