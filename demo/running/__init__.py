@@ -1,0 +1,8 @@
+"""What `make run` is made of; `demo/run.py` puts it together.
+
+relocate    configuration texts → the same with this copy's addresses     pure
+entitled    configuration and people → who may assume what                pure
+aws_side    configuration → the accounts that the AWS double plays        pure
+folder      the state folder: one run at a time, the copy, the secrets
+children    the processes: start, wait until ready, notice a death, stop
+"""
