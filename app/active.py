@@ -1,0 +1,118 @@
+"""The active revision with what is compiled from it: policy index, sources, the way to AWS.
+
+All workers and hosts use the revision that the store names; each looks at most once a second. A revision
+that cannot be built never replaces a running one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.aws import Aws
+from app.clock import Clock
+from app.errors import Refusal, Unavailable
+from app.model import Revision, SourceId
+from app.policy import Index
+from app.signin.seam import Source
+from app.store import Store
+
+_LOOK_EVERY = timedelta(seconds=1)
+_KEPT = 4
+"""Revisions held built: a started sign-in finishes on the one it began with."""
+
+log = logging.getLogger("daypass.revision")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A revision at work."""
+
+    revision: Revision
+    index: Index
+    sources: Mapping[SourceId, Source]
+    aws: Aws
+
+
+Build = Callable[[int], Running]
+"""Revision number → the revision at work. Raises a Refusal if it cannot be built."""
+
+
+class Active:
+    """Gives the revision that is active now, or an earlier one by number."""
+
+    def __init__(self, store: Store, build: Build, clock: Clock) -> None:
+        self._store = store
+        self._build = build
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._built: dict[int, Running] = {}
+        self._current: Running | None = None
+        self._looked: datetime | None = None
+
+    def current(self) -> Running:
+        """The active revision.
+
+        Raises:
+            Unavailable: none was ever activated, or the first one cannot be built.
+        """
+        now = self._clock.now()
+        current = self._current
+        if current is not None and self._looked is not None and abs(now - self._looked) < _LOOK_EVERY:
+            return current
+        with self._lock:
+            if self._current is None or self._looked is None or abs(now - self._looked) >= _LOOK_EVERY:
+                self._looked = now
+                self._look()
+            if self._current is None:
+                raise Unavailable("no revision is active; start with `python -m app serve`")
+            return self._current
+
+    def at(self, number: int) -> Running:
+        """The revision of that number; the active one where it is no longer to be had."""
+        running = self._built.get(number)
+        if running is not None:
+            return running
+        current = self.current()
+        if current.revision.number == number:
+            return current
+        with self._lock:
+            try:
+                return self._keep(self._build(number))
+            except Refusal as refusal:
+                log.warning(
+                    "earlier revision cannot be built", extra={"revision": number, "why": refusal.detail}
+                )
+                return current
+
+    def _look(self) -> None:
+        try:
+            number = self._store.revisions.latest_number()
+        except Refusal:
+            # The store is down: what is known goes on; whoever needs the store will say so.
+            if self._current is None:
+                raise
+            return
+        if number is None or (self._current is not None and number == self._current.revision.number):
+            return
+        try:
+            running = self._built.get(number) or self._build(number)
+        except Refusal as refusal:
+            if self._current is None:
+                raise
+            log.error(
+                "revision cannot be used, the running one stays",
+                extra={"revision": number, "why": refusal.detail},
+            )
+            return
+        self._current = self._keep(running)
+        log.info("revision in use", extra={"revision": number})
+
+    def _keep(self, running: Running) -> Running:
+        self._built[running.revision.number] = running
+        while len(self._built) > _KEPT:
+            del self._built[next(iter(self._built))]
+        return running

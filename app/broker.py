@@ -1,0 +1,386 @@
+"""The door for people and programs that ask. It holds the order of the steps and nothing else.
+
+    proof → Identity → Principal → Decision → CredentialRequest → "asked" is durable → STS → "issued" is durable
+
+Every delivery (a button, the JSON API, later the helper and stock AWS clients) calls this. It and
+`Administration` alone write audit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.active import Active, Running
+from app.audit import AuditWriter
+from app.clock import Clock
+from app.errors import (
+    NotSignedIn,
+    Refusal,
+    RequestNotPossible,
+    RoleUnknown,
+    SamlReplay,
+    SignInNotOurs,
+    SourceUnknown,
+)
+from app.issue import build, check_duration
+from app.limits import REFUSALS_PER_MINUTE, STARTS_PER_MINUTE, Tally
+from app.model import (
+    AuditEvent,
+    AuditKind,
+    Caller,
+    ConsoleLink,
+    CredentialRequest,
+    Credentials,
+    Decision,
+    Entitlement,
+    Metadata,
+    Outbound,
+    Pending,
+    Principal,
+    Proof,
+    RoleArn,
+    RoleAsk,
+    Session,
+    SignedIn,
+    SignInAsk,
+    SourceId,
+)
+from app.policy import context
+from app.principal import principal
+from app.signin.seam import Proven, Source
+from app.store import Store
+
+PENDING_LIFE = timedelta(minutes=10)
+_TOUCH_EVERY = timedelta(minutes=1)
+
+log = logging.getLogger("daypass.broker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """The audit kinds of one way of giving credentials out."""
+
+    asked: AuditKind
+    issued: AuditKind
+    refused: AuditKind
+    failed: AuditKind
+
+
+_KEYS = _Kinds(
+    AuditKind.CREDENTIALS_ASKED,
+    AuditKind.CREDENTIALS_ISSUED,
+    AuditKind.CREDENTIALS_REFUSED,
+    AuditKind.CREDENTIALS_FAILED,
+)
+_CONSOLE = _Kinds(
+    AuditKind.CONSOLE_ASKED, AuditKind.CONSOLE_ISSUED, AuditKind.CONSOLE_REFUSED, AuditKind.CONSOLE_FAILED
+)
+
+
+class Broker:
+    """Signs people in and gives them credentials. Safe to use from many threads at once."""
+
+    def __init__(
+        self, *, active: Active, store: Store, audit: AuditWriter, tally: Tally, clock: Clock
+    ) -> None:
+        self._active = active
+        self._store = store
+        self._audit = audit
+        self._tally = tally
+        self._clock = clock
+
+    # --- signing in -------------------------------------------------------------------------------
+
+    def sources(self) -> Sequence[tuple[SourceId, str, str]]:
+        """(id, label, type) of each way to sign in, in the order of the files' names."""
+        providers = self._active.current().revision.providers
+        return [(provider.id, provider.label, provider.type) for provider in providers.values()]
+
+    def begin(self, source: str, ask: SignInAsk, *, caller: Caller) -> Outbound:
+        """Start a sign-in and remember what must come back, bound to the browser that asks.
+
+        Raises:
+            SourceUnknown, TooMany, ProviderFailed, StoreUnavailable.
+        """
+        now = self._clock.now()
+        running = self._active.current()
+        found = _source(running, source)
+        self._tally.admit(caller.address, "sign-in starts", STARTS_PER_MINUTE, now)
+        started = found.start(now)
+        self._store.pending.add(
+            Pending(
+                key=started.key,
+                source=found.id,
+                browser=_hash(ask.browser),
+                next=ask.next,
+                revision=running.revision.number,
+                address=caller.address,
+                created_at=now,
+                expires_at=now + PENDING_LIFE,
+                secrets=started.secrets,
+            )
+        )
+        return started.outbound
+
+    def sign_in(self, proof: Proof, *, caller: Caller, previous: str | None = None) -> SignedIn:
+        """Believe a proof and open a session. `previous` is the session of the same browser; it ends.
+
+        Raises:
+            ProofRefused and its kin, ProviderFailed, TooMany, StoreUnavailable, AuditUnavailable.
+        """
+        now = self._clock.now()
+        self._tally.check(caller.address, "refusals", REFUSALS_PER_MINUTE, now)
+        try:
+            pending = self._take(proof, now)
+            running = self._active.at(pending.revision)
+            proven = _source(running, pending.source).finish(pending, proof, now)
+            self._mark(proven)
+            person = principal(proven.identity, self._active.current().revision)
+        except Refusal as refusal:
+            self._tally.refused(caller.address, refusal.code, now)
+            raise
+        return self._open(person, pending, caller=caller, previous=previous, now=now)
+
+    def session(self, token: str, *, caller: Caller) -> Session:
+        """Cookie → who is asking. Raises NotSignedIn."""
+        now = self._clock.now()
+        session = self._store.sessions.find(token, now) if token else None
+        if session is None:
+            raise NotSignedIn
+        revision = self._active.current().revision
+        if session.identity.source not in revision.providers:
+            raise NotSignedIn(f"source {session.identity.source} is gone")
+        idle_at = min(now + revision.settings.session_idle, session.expires_at)
+        if idle_at - session.idle_at >= _TOUCH_EVERY:
+            self._store.sessions.touch(session.id, idle_at)
+        return session
+
+    def sign_out(self, session: Session, *, caller: Caller) -> None:
+        """End the session; its cookie is worth nothing from here on."""
+        now = self._clock.now()
+        self._store.sessions.end(session.id, now)
+        self._audit.record(_event(AuditKind.SESSION_ENDED, session, caller, now, detail={"by": "sign-out"}))
+
+    def refused(self, session: Session, refusal: Refusal, *, caller: Caller) -> None:
+        """Put on record what a signed-in person was refused before the broker was asked.
+
+        Raises:
+            AuditUnavailable.
+        """
+        detail: dict[str, object] = {"code": refusal.code, "why": refusal.detail}
+        self._audit.record(
+            _event(AuditKind.ACCESS_REFUSED, session, caller, self._clock.now(), detail=detail)
+        )
+
+    def metadata(self, source: str) -> Metadata:
+        """What the other side needs to know of us. Raises SourceUnknown, Unknown."""
+        return _source(self._active.current(), source).metadata()
+
+    # --- asking for a pass ------------------------------------------------------------------------
+
+    def roles(self, session: Session, *, caller: Caller) -> Sequence[Entitlement]:
+        """The roles that may be assumed now, by account name and role name."""
+        now = self._clock.now()
+        running = self._active.current()
+        person = principal(session.identity, running.revision)
+        allowed = running.index.assumable(person, lambda role: context(person, role, caller, now))
+        return [
+            Entitlement(role)
+            for role in sorted(
+                (role for role, _ in allowed), key=lambda role: (role.account_name, role.account, role.name)
+            )
+        ]
+
+    def credentials(self, session: Session, ask: RoleAsk, *, caller: Caller) -> Credentials:
+        """Decide, write "asked", call STS, write "issued", and only then answer.
+
+        Raises:
+            RoleUnknown, DurationInvalid, RequestNotPossible, StsRefused, StsFailed, AuditUnavailable.
+        """
+        return self._issue(session, ask, _KEYS, caller=caller)[0]
+
+    def console_link(
+        self, session: Session, ask: RoleAsk, destination: str | None, *, caller: Caller
+    ) -> ConsoleLink:
+        """The same, ending in a console sign-in link.
+
+        Raises:
+            as `credentials`, and DestinationForbidden, ConsoleFailed.
+        """
+        link = self._issue(session, ask, _CONSOLE, caller=caller, destination=destination)[1]
+        if link is None:  # pragma: no cover - _issue mints one for _CONSOLE
+            raise RoleUnknown
+        return link
+
+    def ready(self) -> Mapping[str, bool]:
+        """Whether this worker can serve: database, revision (and with it the keys)."""
+        try:
+            self._active.current()
+            revision = True
+        except Refusal:
+            revision = False
+        return {"database": self._store.check(), "revision": revision, "keys": revision}
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def _take(self, proof: Proof, now: datetime) -> Pending:
+        key = proof.fields.get("RelayState") or proof.fields.get("state") or ""
+        if not key or not proof.browser or len(key) > 128:
+            raise SignInNotOurs("no handle or no browser cookie")
+        pending = self._store.pending.take(key, proof.source, _hash(proof.browser), now)
+        if pending is None:
+            raise SignInNotOurs("no pending sign-in of this browser and source")
+        return pending
+
+    def _mark(self, proven: Proven) -> None:
+        for mark in proven.once:
+            if not self._store.once.mark(mark.namespace, mark.value, mark.until):
+                raise SamlReplay(f"{mark.namespace} was accepted before")
+
+    def _open(
+        self, person: Principal, pending: Pending, *, caller: Caller, previous: str | None, now: datetime
+    ) -> SignedIn:
+        settings = self._active.current().revision.settings
+        identity = replace(person.identity, groups=tuple(sorted(person.groups)))
+        session = Session(
+            id=secrets.token_hex(8),
+            identity=identity,
+            created_at=now,
+            expires_at=now + settings.session_lifetime,
+            idle_at=min(now + settings.session_idle, now + settings.session_lifetime),
+            csrf=secrets.token_urlsafe(32),
+            revision=person.revision,
+        )
+        token = secrets.token_urlsafe(32)
+        how = identity.authentication
+        detail: dict[str, object] = {
+            "groups": list(identity.groups),
+            "methods": list(how.methods),
+            "context": how.context,
+            "mfa": how.mfa_at is not None,
+            "user_agent": caller.user_agent[:200],
+        }
+        # Audit first: a sign-in on record that did not reach the person is harmless, the reverse is not.
+        self._audit.record(_event(AuditKind.SIGNIN_SUCCEEDED, session, caller, now, detail=detail))
+        self._store.people.seen(identity, identity.groups, now, person.revision)
+        if previous:
+            self._end_previous(previous, now)
+        self._store.sessions.add(token, session)
+        return SignedIn(session=session, token=token, next=pending.next)
+
+    def _end_previous(self, token: str, now: datetime) -> None:
+        earlier = self._store.sessions.find(token, now)
+        if earlier is not None:
+            self._store.sessions.end(earlier.id, now)
+
+    def _issue(
+        self, session: Session, ask: RoleAsk, kinds: _Kinds, *, caller: Caller, destination: str | None = None
+    ) -> tuple[Credentials, ConsoleLink | None]:
+        now = self._clock.now()
+        running = self._active.current()
+        trail = _Trail(self._audit, session, caller, running.revision.number, ask)
+        try:
+            decision, request = self._decide(running, session, ask, caller, now)
+            target = running.aws.destination(destination) if kinds is _CONSOLE else ""
+        except Refusal as refusal:
+            trail.write(kinds.refused, now, {"code": refusal.code, "why": refusal.detail})
+            refusal.recorded = True
+            raise
+        facts: dict[str, object] = {
+            "duration": int(request.duration.total_seconds()),
+            "session_name": request.session_name,
+            "source_identity": request.source_identity,
+            "statements": [str(ref) for ref in decision.matched],
+        }
+        if ask.reason:
+            facts["reason"] = ask.reason
+        if target:
+            facts["destination"] = target
+        trail.write(kinds.asked, now, facts)
+        link = None
+        try:
+            credentials = running.aws.assume(request)
+            if kinds is _CONSOLE:
+                issuer = f"{running.revision.settings.base_url}/sign-in"
+                link = running.aws.console_link(credentials, target, issuer, self._clock.now())
+        except Refusal as refusal:
+            trail.write(kinds.failed, self._clock.now(), {"code": refusal.code, "why": refusal.detail})
+            raise
+        facts |= {
+            "access_key_id": credentials.access_key_id,
+            "expiration": credentials.expiration.isoformat(),
+        }
+        trail.write(kinds.issued, self._clock.now(), facts)
+        return credentials, link
+
+    def _decide(
+        self, running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime
+    ) -> tuple[Decision, CredentialRequest]:
+        check_duration(ask.duration)  # before the role: the answer must not tell whether it exists
+        person = principal(session.identity, running.revision)
+        role = running.revision.roles.get(RoleArn(ask.role))
+        if role is None:
+            raise RoleUnknown("no such role in the revision")
+        request, impossible = None, None
+        try:
+            request = build(person, role, ask, running.revision)
+        except RequestNotPossible as refusal:
+            impossible = refusal
+        decision = running.index.decide(person, role, context(person, role, caller, now, request))
+        if not decision.allowed:
+            # Nothing the person could do would open it: it looks like a role that does not exist.
+            matched = "; ".join(str(ref) for ref in decision.matched) or "no statement allows it"
+            raise RoleUnknown(f"{decision.effect}: {matched}")
+        if request is None:
+            raise impossible or RequestNotPossible
+        return decision, request
+
+
+class _Trail:
+    """The audit records of one ask: same person, role, revision, caller."""
+
+    def __init__(
+        self, audit: AuditWriter, session: Session, caller: Caller, revision: int, ask: RoleAsk
+    ) -> None:
+        self._audit = audit
+        self._session = session
+        self._caller = caller
+        self._revision = revision
+        self._role = ask.role[:2048]
+
+    def write(self, kind: AuditKind, at: datetime, detail: Mapping[str, object]) -> None:
+        event = _event(kind, self._session, self._caller, at, detail=detail)
+        self._audit.record(replace(event, role=self._role, revision=self._revision))
+
+
+def _event(
+    kind: AuditKind, session: Session, caller: Caller, at: datetime, *, detail: Mapping[str, object]
+) -> AuditEvent:
+    return AuditEvent(
+        kind=kind,
+        at=at,
+        request_id=caller.request_id,
+        address=caller.address,
+        source=session.identity.source,
+        subject=session.identity.subject,
+        username=session.identity.username,
+        session=session.id,
+        revision=session.revision,
+        detail=detail,
+    )
+
+
+def _source(running: Running, source: str) -> Source:
+    found = running.sources.get(SourceId(source))
+    if found is None:
+        raise SourceUnknown(f"no source {source[:64]!r}")
+    return found
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""`python -m app serve`: makes the configuration the active revision, then serves it with granian.
+
+One process with threads on SQLite (two processes that write one SQLite file wait for each other); more on
+a database server. granian, because it is the fastest measured and passes on request headers that have
+underscores in their names, which AWS clients send (`x-amz-sso_bearer_token`) and gunicorn and Werkzeug drop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging.config
+import os
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from app.errors import Refusal
+from app.logs import settings as log_settings
+
+_THREADS = 16
+_CONNECTIONS = 512
+"""Open at once in a process; further ones wait to be accepted. Below the usual limit of 1,024 open files."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's own words."""
+    made = argparse.ArgumentParser(
+        prog="python -m app serve",
+        description="Serve the broker. A valid, changed configuration becomes a new revision first; an invalid "
+        "one stops the start and leaves the running revision as it is.",
+    )
+    made.add_argument("--host", help="address to listen on (default: loopback if base_url is, else all)")
+    made.add_argument(
+        "--port", type=int, help="port to listen on (default: the one in base_url, or 8000 behind https)"
+    )
+    made.add_argument(
+        "--workers", type=int, default=1, help="processes (default 1; SQLite serves best from one)"
+    )
+    made.add_argument("--threads", type=int, default=_THREADS, help=f"threads a process (default {_THREADS})")
+    return made
+
+
+def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
+    """Serve until stopped. Returns 0 after a stop, 1 if it cannot start."""
+    asked = parser().parse_args(argv)
+    logs = log_settings(os.environ.get("DAYPASS_LOG", "text"))
+    logging.config.dictConfig(logs)
+    from app import wiring  # after the arguments are known to be right: `--help` stays fast
+
+    try:
+        parts = wiring.wire(apply=True)
+    except wiring.ConfigurationInvalid as invalid:
+        for problem in invalid.problems:
+            print(problem, file=sys.stderr)
+        print(f"{_count(len(invalid.problems))}. Nothing was started.", file=sys.stderr)
+        return 1
+    except Refusal as refusal:
+        print(f"Cannot start: {refusal.detail or refusal.words}", file=sys.stderr)
+        return 1
+    parts.store.close()
+    base = urlsplit(parts.settings.base_url)
+    host = asked.host or ("127.0.0.1" if _loopback(base.hostname or "") else "0.0.0.0")  # noqa: S104
+    port = asked.port or base.port or 8000
+    print(f"daypass serves {parts.settings.base_url} (listening on {host}:{port})", file=sys.stderr)
+    _granian(target, host, port, asked.workers, asked.threads, logs)
+    return 0
+
+
+def _granian(target: str, host: str, port: int, workers: int, threads: int, logs: dict[str, object]) -> None:
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    Server(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        # Granian counts connections here, idle ones too: a browser keeps several open for half a minute.
+        backpressure=_CONNECTIONS,
+        websockets=False,
+        log_dictconfig=logs,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+    ).serve()
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _count(problems: int) -> str:
+    return "1 problem" if problems == 1 else f"{problems} problems"

@@ -1,0 +1,82 @@
+"""Background jobs as a table, and one quiet runner per worker.
+
+Each job may run in several workers at once without harm: it deletes what is over, or saves what this
+worker counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.clock import Clock
+from app.errors import Refusal
+from app.limits import Tally
+from app.store import Store
+
+log = logging.getLogger("daypass.upkeep")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do again and again."""
+
+    name: str
+    every: timedelta
+    run: Callable[[datetime], object]
+
+
+def jobs(store: Store, tally: Tally) -> Sequence[Job]:
+    """The table."""
+    return (
+        Job("save refusal counts", timedelta(seconds=10), lambda _: tally.flush(store.refusals.count)),
+        Job("forget sign-ins not finished", timedelta(minutes=1), store.pending.expire),
+        Job("forget once-only marks out of date", timedelta(minutes=5), store.once.expire),
+        Job("forget sessions that ended", timedelta(minutes=10), store.sessions.expire),
+        Job(
+            "forget old refusal counts",
+            timedelta(hours=1),
+            lambda now: store.refusals.expire(now - timedelta(days=30)),
+        ),
+    )
+
+
+class Upkeep:
+    """Runs the jobs in one daemon thread until stopped."""
+
+    def __init__(self, table: Sequence[Job], clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round comes after one second."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after a last round that saves what was counted."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _loop(self) -> None:
+        last: dict[str, datetime] = {}
+        while not self._stop.wait(1.0):
+            self._round(last)
+        last.clear()
+        self._round(last)
+
+    def _round(self, last: dict[str, datetime]) -> None:
+        now = self._clock.now()
+        for job in self._table:
+            if job.name in last and now - last[job.name] < job.every:
+                continue
+            last[job.name] = now
+            try:
+                job.run(now)
+            except Refusal as refusal:
+                log.warning("upkeep failed", extra={"job": job.name, "why": refusal.detail})

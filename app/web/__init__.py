@@ -1,0 +1,69 @@
+"""web: requests in, answers out; the only room that knows Flask.
+
+`table` is the list of every door with its guard; a test compares it with what Flask really serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from app.clock import Clock
+from app.model import Settings
+from app.web import api, ops, portal, relying_party
+from app.web.assets import Assets
+from app.web.doors import BrokerDoor
+from app.web.gate import Gate
+from app.web.route import ASSERTION_BODY, GET_ONLY, POST, READ, Csrf, Guard, Route
+from app.web.static_files import serve
+
+_HERE = Path(__file__).parent
+_ASSETS: Final = Assets(_HERE / "portal" / "static")
+
+# fmt: off
+TABLE: Final[tuple[Route, ...]] = (
+    #     address                    methods   guard           csrf          handler
+    Route("/",                       READ,     Guard.PAGE,     Csrf.SAFE,    portal.roles),
+    Route("/sign-in",                READ,     Guard.OPTIONAL, Csrf.SAFE,    portal.sign_in),
+    Route("/sign-in/<source>",       GET_ONLY, Guard.NONE,     Csrf.PENDING, relying_party.start),
+    Route("/sign-out",               POST,     Guard.OPTIONAL, Csrf.FORM,    portal.sign_out),
+    Route("/signed-out",             READ,     Guard.NONE,     Csrf.SAFE,    portal.signed_out),
+    Route("/keys",                   READ,     Guard.PAGE,     Csrf.SAFE,    portal.ask_keys),
+    Route("/keys",                   POST,     Guard.PAGE,     Csrf.FORM,    portal.give_keys),
+    Route("/console",                POST,     Guard.PAGE,     Csrf.FORM,    portal.console),
+
+    Route("/saml/<source>/metadata", READ,     Guard.NONE,     Csrf.SAFE,    relying_party.metadata),
+    Route("/saml/<source>/acs",      POST,     Guard.NONE,     Csrf.PENDING, relying_party.acs, body=ASSERTION_BODY),
+    Route("/oidc/<source>/callback", GET_ONLY, Guard.NONE,     Csrf.PENDING, relying_party.callback),
+
+    Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me),
+    Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles),
+    Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials),
+    Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link),
+    Route("/v1/openapi.json",        READ,     Guard.NONE,     Csrf.SAFE,    api.openapi),
+
+    Route("/healthz",                READ,     Guard.NONE,     Csrf.SAFE,    ops.healthz),
+    Route("/readyz",                 READ,     Guard.NONE,     Csrf.SAFE,    ops.readyz),
+    Route("/static/<name>",          READ,     Guard.NONE,     Csrf.SAFE,    serve(_ASSETS)),
+)
+# fmt: on
+
+
+def make_app(broker: BrokerDoor, settings: Callable[[], Settings], clock: Clock) -> Flask:
+    """The WSGI application over a broker; `settings` are asked for at each request, as they may be reloaded."""
+    app = Flask(__name__, static_folder=None, template_folder=str(_HERE / "portal" / "templates"))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    # Werkzeug would mend `//sign-in` by a redirect to the host that the request names.
+    app.url_map.merge_slashes = False
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["asset"] = _ASSETS.url
+    Gate(broker, settings, clock, {row.endpoint: row for row in TABLE}).install(app)
+    return app
+
+
+__all__ = ["TABLE", "make_app"]

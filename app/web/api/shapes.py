@@ -1,0 +1,201 @@
+"""The shapes of /v1: each noun's JSON, beside its schema (JSON Schema 2020-12, as OpenAPI 3.1 takes it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.model import SHORTEST, ConsoleLink, Credentials, Entitlement, Session
+from app.web import asks, listing, times
+
+Json = dict[str, Any]
+
+
+def me(session: Session) -> Json:
+    """Who is asking."""
+    who = session.identity
+    how = who.authentication
+    return {
+        "source": who.source,
+        "subject": who.subject,
+        "username": who.username,
+        "name": who.name,
+        "email": who.email,
+        "groups": list(who.groups),
+        "authentication": {
+            "at": times.wire(how.at),
+            "methods": list(how.methods),
+            "mfa": how.mfa_at is not None,
+        },
+        "session": {"id": session.id, "expires_at": times.wire(session.expires_at)},
+    }
+
+
+def roles(part: listing.Piece) -> Json:
+    """A piece of the list of roles."""
+    return {"roles": [_role(item) for item in part.entitlements], "cursor": part.cursor}
+
+
+def credentials(given: Credentials) -> Json:
+    """What `credential_process` takes (AWS SDKs and Tools Reference Guide, "Process credential provider")."""
+    return {
+        "Version": 1,
+        "AccessKeyId": given.access_key_id,
+        "SecretAccessKey": given.secret_access_key,
+        "SessionToken": given.session_token,
+        "Expiration": times.wire(given.expiration),
+        "AccountId": given.account,
+    }
+
+
+def console_link(link: ConsoleLink) -> Json:
+    """A link that signs in to the console."""
+    return {"url": link.url, "expires_at": times.wire(link.expires_at)}
+
+
+def _role(entitlement: Entitlement) -> Json:
+    role = entitlement.role
+    return {
+        "arn": role.arn,
+        "account": role.account,
+        "account_name": role.account_name,
+        "name": role.name,
+        "description": role.description,
+        "max_duration": int(role.max_duration.total_seconds()),
+        "needs": None if entitlement.needs is None else dict(entitlement.needs),
+    }
+
+
+def _object(
+    description: str, required: Mapping[str, Json], optional: Mapping[str, Json] | None = None
+) -> Json:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _text(description: str, **more: object) -> Json:
+    return {"type": "string", "description": description, **more}
+
+
+def _maybe_text(description: str) -> Json:
+    return {"type": ["string", "null"], "description": description}
+
+
+def _instant(description: str) -> Json:
+    pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+    return {"type": "string", "format": "date-time", "pattern": pattern, "description": description}
+
+
+_ROLE_ARN = _text("ARN of the role.", pattern=asks.ROLE, maxLength=700, format="role-arn")
+_DURATION = {
+    "type": "integer",
+    "minimum": 900,
+    "maximum": 3600,
+    "default": 3600,
+    "description": "Life of the credentials in seconds; at most the role's own maximum.",
+}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+SCHEMAS: Final[Mapping[str, Json]] = {
+    "Me": _object(
+        "Who is asking.",
+        {
+            "source": _text("Id of the source that proved it."),
+            "subject": _text("Stable name of the person there; source and subject together are the person."),
+            "username": _text("Name for display and for the role session."),
+            "name": _maybe_text("Full name."),
+            "email": _maybe_text("E-mail address, as the source says."),
+            "groups": {**_TEXTS, "description": "Groups here."},
+            "authentication": _object(
+                "When and how it was proven.",
+                {
+                    "at": _instant("When."),
+                    "methods": {**_TEXTS, "description": "Methods (RFC 8176)."},
+                    "mfa": {"type": "boolean", "description": "A second factor was proven."},
+                },
+            ),
+            "session": _object(
+                "The session at the broker.",
+                {"id": _text("Its public name."), "expires_at": _instant("When it ends at the latest.")},
+            ),
+        },
+    ),
+    "Role": _object(
+        "A role that may be assumed.",
+        {
+            "arn": _text("ARN of the role."),
+            "account": _text("Account id, 12 digits.", pattern="^[0-9]{12}$"),
+            "account_name": _text("Name of the account."),
+            "name": _text("Name of the role."),
+            "description": _text("What it is for."),
+            "max_duration": {
+                "type": "integer",
+                "minimum": int(SHORTEST.total_seconds()),
+                "description": "Longest life of its credentials in seconds.",
+            },
+            "needs": {
+                "type": ["object", "null"],
+                "description": "What must be proven first, such as a second factor; null if nothing.",
+            },
+        },
+    ),
+    "Roles": _object(
+        "A piece of the list, by account name and role name.",
+        {
+            "roles": {"type": "array", "items": {"$ref": "#/components/schemas/Role"}},
+            "cursor": _maybe_text("Ask with it for the next piece; null after the last."),
+        },
+    ),
+    "CredentialsAsk": _object(
+        "Which role, how long, why.",
+        {"role": _ROLE_ARN},
+        {
+            "duration": _DURATION,
+            "reason": _text("Goes on record.", maxLength=asks.REASON_LONGEST, pattern=asks.LINE, default=""),
+        },
+    ),
+    "Credentials": _object(
+        "Temporary AWS credentials, as `credential_process` takes them.",
+        {
+            "Version": {"const": 1},
+            "AccessKeyId": _text("Access key ID."),
+            "SecretAccessKey": _text("Secret access key."),
+            "SessionToken": _text("Session token."),
+            "Expiration": _instant("When they end."),
+            "AccountId": _text("Account of the role."),
+        },
+    ),
+    "ConsoleLinkAsk": _object(
+        "Which role, and where in the console.",
+        {"role": _ROLE_ARN},
+        {
+            "duration": _DURATION,
+            "destination": _text(
+                "Address in the AWS console; empty for its home page.",
+                maxLength=asks.DESTINATION_LONGEST,
+                pattern=asks.LINE,
+                default="",
+            ),
+        },
+    ),
+    "ConsoleLink": _object(
+        "A link that signs in to the AWS console; keep it as secret as credentials.",
+        {"url": _text("The link."), "expires_at": _instant("Until when it can be opened.")},
+    ),
+    "Problem": _object(
+        "A refusal (RFC 9457).",
+        {
+            "type": _text("`urn:daypass:error:CODE`."),
+            "title": _text("In short."),
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": _text("What happened, then what to do."),
+            "code": _text("Stable code."),
+            "request_id": _text("To be quoted when asking for help."),
+        },
+    ),
+}

@@ -1,0 +1,67 @@
+"""Where a request came from."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Sequence
+
+from flask import Request
+
+from app.model import Caller, Settings
+
+_AGENT = 256
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def new_request_id() -> str:
+    """Random, ours alone: a request id that a stranger sends is not taken over."""
+    return secrets.token_hex(8)
+
+
+def caller_of(request: Request, settings: Settings, request_id: str) -> Caller:
+    """Who calls; `X-Forwarded-For` counts only as far as trusted proxies wrote it."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    agent = request.headers.get("User-Agent", "")[:_AGENT]
+    return Caller(
+        request_id=request_id,
+        address=client_address(request.remote_addr or "", forwarded, settings.trusted_proxies),
+        user_agent="".join(char if char.isprintable() else "?" for char in agent),
+        secure=not settings.loopback,
+    )
+
+
+def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
+    """The nearest address that is not one of our proxies.
+
+    `peer` is the other end of the connection, `forwarded` the header X-Forwarded-For, `trusted` addresses
+    or networks. Read from the right, since each proxy adds what it saw at the end and the left is the
+    sender's own claim.
+    """
+    nearest = _address(peer)
+    if nearest is None:
+        return peer[:64]
+    networks = [ipaddress.ip_network(entry, strict=False) for entry in trusted]
+    for hop in reversed(forwarded.split(",")):
+        if not any(nearest in network for network in networks):
+            break
+        further = _address(hop)
+        if further is None:
+            break
+        nearest = further
+    return str(nearest)
+
+
+def _address(text: str) -> _Address | None:
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        parsed = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed

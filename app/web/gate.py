@@ -1,0 +1,221 @@
+"""What happens to every request before its handler and after: ids, caps, guards, headers, one log line."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, urlsplit
+
+from flask import Flask, Request, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect
+
+from app.clock import Clock
+from app.errors import AccessRefused, AskRefused, Internal, NotSignedIn, Refusal, Unavailable, Unknown
+from app.model import Settings
+from app.web import bodies, caller, cookies, guards, headers, page, paths, problems, times
+from app.web.doors import BrokerDoor
+from app.web.route import ORDINARY_BODY, Guard, Route
+from app.web.visit import Visit
+
+log = logging.getLogger("daypass.web")
+
+
+class Gate:
+    """Stands before and behind every handler. Holds no state of its own."""
+
+    def __init__(
+        self, broker: BrokerDoor, settings: Callable[[], Settings], clock: Clock, rows: Mapping[str, Route]
+    ) -> None:
+        self._broker = broker
+        self._settings = settings
+        self._clock = clock
+        self._rows = rows
+
+    def install(self, app: Flask) -> None:
+        """Put the gate around the application's addresses."""
+        app.before_request(self.before)
+        app.after_request(self.after)
+        app.register_error_handler(Exception, self.failed)
+        for row in self._rows.values():
+            app.add_url_rule(
+                row.address,
+                endpoint=row.endpoint,
+                view_func=_call(row),
+                methods=list(row.methods),
+                provide_automatic_options=False,
+            )
+
+    def before(self) -> Response | None:
+        """Name the request, cap its body, find out who asks, and let the guard decide."""
+        g.request_id = caller.new_request_id()
+        g.started = time.perf_counter()
+        g.settings = settings = self._settings()
+        g.caller = caller.caller_of(request, settings, g.request_id)
+        row = self._rows.get(request.endpoint or "")
+        bodies.cap(request, ORDINARY_BODY if row is None else row.body)
+        g.visit = Visit(self._broker, settings, request, g.caller, self._clock.now())
+        if row is None:
+            if isinstance(request.routing_exception, RequestRedirect):
+                raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
+            return None
+        if request.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
+            raise MethodNotAllowed(valid_methods=row.methods)
+        if row.guard is not Guard.API and (elsewhere := _other_name(request, settings)):
+            return page.see_other(elsewhere)
+        try:
+            g.visit = guards.identify(row, g.visit)
+        except NotSignedIn:
+            if (
+                row.guard is Guard.PAGE
+                and request.method in ("GET", "HEAD")
+                and not problems.wants_json(request)
+            ):
+                return self._to_sign_in(settings)
+            raise
+        guards.protect(row, g.visit)
+        return None
+
+    def after(self, response: Response) -> Response:
+        """Headers on every answer, and the line in the log."""
+        settings: Settings = g.get("settings") or self._settings()
+        request_id: str = g.get("request_id", "-")
+        headers.secure(response, settings, request_id)
+        where = g.get("caller")
+        log.info(
+            "answered",
+            extra={
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+                "request_id": request_id,
+                "address": where.address if where else "-",
+            },
+        )
+        return response
+
+    def failed(self, error: Exception) -> Response:
+        """Every exception as an answer; none is a 500."""
+        request_id: str = g.get("request_id", "-")
+        try:
+            return self._refuse(error, request_id)
+        except Exception as second:  # noqa: BLE001
+            _log_defect(second, request_id)
+            return problems.last_resort(request_id)
+
+    def _refuse(self, error: Exception, request_id: str) -> Response:
+        refusal = self._recorded(problems.of_exception(error))
+        if isinstance(refusal, Internal) and error is not refusal:
+            _log_defect(error, request_id)
+        else:
+            _log_refusal(refusal, request_id)
+        if problems.wants_json(request):
+            response = problems.as_problem(refusal, request_id)
+        else:
+            response = problems.as_page(
+                refusal, self._frame(request_id, refusal), times.wire(self._clock.now()), _back(request)
+            )
+        if isinstance(error, HTTPException) and (allowed := getattr(error, "valid_methods", None)):
+            response.headers["Allow"] = ", ".join(sorted(self._allowed(allowed)))
+        return response
+
+    def _recorded(self, refusal: Refusal) -> Refusal:
+        """The refusal, on record if a signed-in person met it here and not in the broker."""
+        visit: Visit | None = g.get("visit")
+        here = isinstance(refusal, AccessRefused | AskRefused | Unknown) and not refusal.recorded
+        if not here or visit is None or visit.session is None:
+            return refusal
+        try:
+            self._broker.refused(visit.session, refusal, caller=visit.caller)
+        except Unavailable as unavailable:
+            return unavailable
+        return refusal
+
+    def _frame(self, request_id: str, refusal: Refusal) -> page.Frame:
+        settings: Settings = g.get("settings") or self._settings()
+        visit: Visit | None = g.get("visit")
+        if visit is None or isinstance(refusal, Internal):
+            return page.Frame(settings.name, request_id)
+        return page.frame_of(visit)
+
+    def _allowed(self, methods: list[str]) -> set[str]:
+        """Without the HEAD that Werkzeug adds to addresses whose row does not have it."""
+        rows = [row for row in self._rows.values() if _matches(row, request)]
+        return set(methods) & {method for row in rows for method in row.methods}
+
+    def _to_sign_in(self, settings: Settings) -> Response:
+        target = paths.own_path(_full_path(request))
+        address = paths.with_next("/sign-in", target)
+        response = page.see_other(address)
+        if cookies.session_token(request, settings):
+            response.headers["Location"] = f"{address}{'&' if '?' in address else '?'}ended=1"
+            cookies.clear_session(response, settings)
+        return response
+
+
+def _call(row: Route) -> Callable[..., Response]:
+    def view(**parts: str) -> Response:
+        return row.handler(g.visit, **parts)
+
+    return view
+
+
+def _matches(row: Route, asked: Request) -> bool:
+    pattern, path = row.address.split("/"), asked.path.split("/")
+    return len(pattern) == len(path) and all(
+        part.startswith("<") or part == given for part, given in zip(pattern, path, strict=True)
+    )
+
+
+def _full_path(asked: Request) -> str:
+    path = quote(asked.path, safe="/:@!$&'()*+,;=~-._")
+    query = asked.query_string.decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _other_name(asked: Request, settings: Settings) -> str | None:
+    """On a developer's machine: the same page under base_url's name, if another name of loopback was used.
+
+    Cookies and the answers of providers belong to one name. Never off loopback, where a proxy may rewrite
+    Host and this would go round in circles; and never to a name from the request.
+    """
+    if not settings.loopback or asked.method != "GET":
+        return None
+    base = urlsplit(settings.base_url)
+    given = asked.headers.get("Host", "")
+    names = {f"{name}:{base.port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+    if given == base.netloc or given not in names or asked.path in ("/healthz", "/readyz"):
+        return None
+    return settings.base_url + paths.own_path(_full_path(asked))
+
+
+def _back(asked: Request) -> str | None:
+    """The page whose form it was, as far as the form was read."""
+    if asked.method != "POST" or asked.path != "/keys" or "form" not in vars(asked):
+        return None
+    role = asked.form.get("role", "")[:700]
+    return f"/keys?role={quote(role, safe='')}" if role else None
+
+
+def _log_refusal(refusal: Refusal, request_id: str) -> None:
+    log.info(
+        "refused",
+        extra={
+            "code": refusal.code,
+            "status": refusal.status,
+            "why": refusal.detail,
+            "request_id": request_id,
+        },
+    )
+
+
+def _log_defect(error: Exception, request_id: str) -> None:
+    # Type and place, not the message: an exception's message may quote what must not be in a log.
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[::-1]
+    )
+    log.error("defect", extra={"error": type(error).__name__, "at": places, "request_id": request_id})

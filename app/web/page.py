@@ -1,0 +1,67 @@
+"""What every page shows around its own content, and how a page becomes an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response, current_app
+
+from app.web import times
+from app.web.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is signed in, for the head of the page."""
+
+    name: str
+    username: str
+    source: str
+    """The source's label."""
+    ends: str
+    """`22:10 UTC`"""
+    ends_at: str
+    """The same for programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The head and foot of a page."""
+
+    company: str
+    request_id: str
+    person: Person | None = None
+    csrf: str = ""
+
+
+def frame_of(visit: Visit) -> Frame:
+    """The frame for this visit."""
+    session = visit.session
+    if session is None:
+        return Frame(visit.settings.name, visit.caller.request_id)
+    who = session.identity
+    labels = {source: label for source, label, _ in visit.broker.sources()}
+    person = Person(
+        name=who.name or who.username,
+        username=who.username,
+        source=labels.get(who.source, who.source),
+        ends=times.clock_time(session.expires_at, visit.now),
+        ends_at=times.wire(session.expires_at),
+    )
+    return Frame(visit.settings.name, visit.caller.request_id, person, session.csrf)
+
+
+def render(template: str, page: object, frame: Frame, status: int = 200) -> Response:
+    """A page from its template; `page` is a frozen dataclass, and the template decides nothing."""
+    text = current_app.jinja_env.get_template(template).render(page=page, frame=frame)
+    return Response(text, status=status, content_type="text/html; charset=utf-8")
+
+
+def show(template: str, page: object, visit: Visit) -> Response:
+    """A page for this visit."""
+    return render(template, page, frame_of(visit))
+
+
+def see_other(target: str) -> Response:
+    """303: go there with GET, so that no form and no code is sent along (RFC 9700, 4.12)."""
+    return Response(status=303, headers={"Location": target})

@@ -1,0 +1,24 @@
+"""Where a browser may be sent inside our own site."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+LONGEST = 1024
+HOME = "/"
+# Printable ASCII without the backslash, which browsers read as a slash; the second character is no slash,
+# since `//host` is another site (RFC 3986, 4.2).
+_OWN = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?", re.ASCII)
+
+
+def own_path(asked: str | None) -> str:
+    """`asked` if it is an absolute path on this site of at most 1,024 characters, else `/` (RFC 9700, 4.11)."""
+    if asked is None or len(asked) > LONGEST or not _OWN.fullmatch(asked):
+        return HOME
+    return asked
+
+
+def with_next(path: str, target: str) -> str:
+    """`path?next=target`, or `path` alone where the target is the home page."""
+    return path if target == HOME else f"{path}?next={quote(target, safe='/')}"

@@ -1,0 +1,108 @@
+"""Keys: choose how long, then see temporary credentials once, in the form that your shell takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Response
+
+from app.errors import RoleUnknown
+from app.model import DEFAULT_DURATION, SHORTEST, Entitlement, RoleAsk
+from app.web import asks, forms, times
+from app.web.page import show
+from app.web.portal.roles import RoleView, role_view
+from app.web.portal.shells import Snippet, profile_name, snippets
+from app.web.visit import Visit
+
+_OFFERED = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60))
+
+
+@dataclass(frozen=True, slots=True)
+class DurationChoice:
+    """One length to choose."""
+
+    seconds: int
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskKeysPage:
+    """Before: how long, and why."""
+
+    role: RoleView
+    durations: tuple[DurationChoice, ...]
+    reason_longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPage:
+    """After: the credentials, once."""
+
+    role: RoleView
+    snippets: tuple[Snippet, ...]
+    profile: str
+    length: str
+    """`1 hour`"""
+    ends: str
+    ends_at: str
+
+
+def ask_keys(visit: Visit) -> Response:
+    """`GET /keys?role=ARN`: choose the duration.
+
+    Raises:
+        AskRefused, RoleUnknown.
+    """
+    entitlement = _mine(visit, asks.role_arn(forms.query(visit.request, ("role",)).get("role", "")))
+    longest = entitlement.role.max_duration
+    page = AskKeysPage(role_view(entitlement), durations(longest), asks.REASON_LONGEST)
+    return show("keys_ask.html", page, visit)
+
+
+def give_keys(visit: Visit) -> Response:
+    """`POST /keys`: issue and show. The page is the only copy; nothing of it is kept.
+
+    Raises:
+        AskRefused, DurationInvalid, RoleUnknown, UpstreamFailed, Unavailable.
+    """
+    fields = forms.form(visit.request, ("role", "duration", "reason"))
+    ask = RoleAsk(
+        role=asks.role_arn(fields.get("role", "")),
+        duration=asks.duration_text(fields["duration"]) if "duration" in fields else None,
+        reason=asks.line(fields.get("reason", "").strip(), "reason", asks.REASON_LONGEST),
+    )
+    entitlement = _mine(visit, ask.role)
+    credentials = visit.broker.credentials(visit.person, ask, caller=visit.caller)
+    profile = profile_name(entitlement.role.account_name, entitlement.role.name)
+    page = KeysPage(
+        role=role_view(entitlement),
+        snippets=snippets(credentials, profile, windows="Windows" in visit.caller.user_agent),
+        profile=profile,
+        length=times.length(_to_the_minute(credentials.expiration - visit.now)),
+        ends=times.clock_time(credentials.expiration, visit.now),
+        ends_at=times.wire(credentials.expiration),
+    )
+    return show("keys.html", page, visit)
+
+
+def durations(longest: timedelta) -> tuple[DurationChoice, ...]:
+    """What to choose from: 15, 30, 60 minutes and the role's own maximum; the longest is chosen."""
+    longest = max(SHORTEST, min(longest, DEFAULT_DURATION))
+    lengths = sorted({length for length in _OFFERED if length <= longest} | {longest})
+    return tuple(
+        DurationChoice(int(length.total_seconds()), times.short(length), length == longest)
+        for length in lengths
+    )
+
+
+def _mine(visit: Visit, arn: str) -> Entitlement:
+    for entitlement in visit.broker.roles(visit.person, caller=visit.caller):
+        if entitlement.role.arn == arn:
+            return entitlement
+    raise RoleUnknown("not among this person's roles")
+
+
+def _to_the_minute(span: timedelta) -> timedelta:
+    return timedelta(minutes=round(span.total_seconds() / 60))

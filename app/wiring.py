@@ -1,0 +1,176 @@
+"""Puts the parts together; the only place that knows them all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.active import Active, Running
+from app.audit import AuditWriter
+from app.aws import Aws
+from app.broker import Broker
+from app.clock import Clock, SystemClock
+from app.configuration import ConfigurationUnreadable, Problem, load, read_folder
+from app.errors import Unavailable
+from app.keyring import Keyring, load_or_create
+from app.limits import Tally
+from app.model import AuditEvent, AuditKind, Revision, Settings
+from app.outbound import Fetcher
+from app.policy import Index
+from app.sealing import Sealer
+from app.signin import registry
+from app.store import Store, open_store
+from app.upkeep import Upkeep, jobs
+from app.web import make_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+class ConfigurationInvalid(Exception):
+    """`config/` cannot be used; every problem at once."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The running broker."""
+
+    broker: Broker
+    active: Active
+    store: Store
+    upkeep: Upkeep
+    clock: Clock
+
+    @property
+    def settings(self) -> Settings:
+        """Of the revision that was active when asked."""
+        return self.active.current().revision.settings
+
+    def current_settings(self) -> Settings:
+        """The same, to hand on as a function."""
+        return self.settings
+
+
+def folder(environ: Mapping[str, str]) -> Path:
+    """Where the configuration is: `DAYPASS_CONFIG`, default `config/`."""
+    return Path(environ.get("DAYPASS_CONFIG") or "config")
+
+
+def read_revision(environ: Mapping[str, str]) -> Revision:
+    """The configuration on disk, checked, not yet activated.
+
+    Raises:
+        ConfigurationInvalid: with every problem.
+    """
+    where = folder(environ)
+    try:
+        files = read_folder(where)
+    except ConfigurationUnreadable as unreadable:
+        raise ConfigurationInvalid((Problem(str(where), 0, 0, "", str(unreadable), "error"),)) from unreadable
+    loaded = load(files, environ, where)
+    if loaded.revision is None:
+        raise ConfigurationInvalid(tuple(p for p in loaded.problems if p.level == "error"))
+    return loaded.revision
+
+
+def open_database(settings: Settings, keyring: Keyring, environ: Mapping[str, str]) -> Store:
+    """The store that `DAYPASS_DATABASE` or the configuration names, its tables up to date."""
+    return open_store(environ.get("DAYPASS_DATABASE") or settings.database, Sealer(keyring.sealing_keys))
+
+
+def activate(store: Store, revision: Revision, clock: Clock) -> int:
+    """Make a checked configuration the active revision; an unchanged one stays. Returns its number."""
+    latest = store.revisions.latest_number()
+    # What cannot be compiled must not become active: a policy's error shows here at the latest.
+    Index.compile(revision)
+    now = clock.now()
+    number = store.revisions.activate(revision.digest, revision.files, now)
+    if number != latest:
+        detail: dict[str, object] = {"digest": revision.digest, "by": "start"}
+        event = AuditEvent(
+            kind=AuditKind.REVISION_ACTIVATED,
+            at=now,
+            request_id="-",
+            address="-",
+            revision=number,
+            detail=detail,
+        )
+        AuditWriter(store.audit, clock).record(event)
+    return number
+
+
+def wire(
+    environ: Mapping[str, str] | None = None, *, clock: Clock | None = None, apply: bool = False
+) -> Parts:
+    """Build the broker.
+
+    `apply` makes the configuration on disk the active revision first, as `serve` does once before its
+    workers start; otherwise the revision that the store names is used, and disk only where it names none.
+
+    Raises:
+        ConfigurationInvalid, StoreUnavailable, Unavailable.
+    """
+    environ = os.environ if environ is None else environ
+    clock = clock or SystemClock()
+    on_disk = read_revision(environ)
+    settings = on_disk.settings
+    keyring = load_or_create(Path(settings.keys), clock.now())
+    store = open_database(settings, keyring, environ)
+    if apply or store.revisions.latest_number() is None:
+        activate(store, on_disk, clock)
+
+    def build(number: int) -> Running:
+        return _running(_stored(store, number, environ), keyring, store, clock)
+
+    active = Active(store, build, clock)
+    running = active.current()
+    for source in running.sources.values():
+        source.warm()
+    running.aws.warm()
+    tally = Tally()
+    broker = Broker(
+        active=active, store=store, audit=AuditWriter(store.audit, clock), tally=tally, clock=clock
+    )
+    return Parts(broker, active, store, Upkeep(jobs(store, tally), clock), clock)
+
+
+def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
+    """The WSGI application, its background jobs running. What each worker process calls once."""
+    parts = wire(environ, clock=clock)
+    parts.upkeep.start()
+    return make_app(parts.broker, parts.current_settings, parts.clock)
+
+
+def _stored(store: Store, number: int, environ: Mapping[str, str]) -> Revision:
+    stored = store.revisions.get(number)
+    if stored is None:
+        raise Unavailable(f"revision {number} is not in the store")
+    loaded = load(stored.files, environ, folder(environ))
+    if loaded.revision is None:
+        problems = "; ".join(str(problem) for problem in loaded.problems if problem.level == "error")
+        raise Unavailable(f"revision {number} cannot be used here: {problems}")
+    return replace(loaded.revision, number=number)
+
+
+def _running(revision: Revision, keyring: Keyring, store: Store, clock: Clock) -> Running:
+    settings = revision.settings
+    tools = registry.Tools(
+        base_url=settings.base_url,
+        keyring=keyring,
+        fetch=Fetcher(settings.loopback),
+        known=store.provider_metadata,
+        clock=clock,
+    )
+    return Running(
+        revision=revision,
+        index=Index.compile(revision),
+        sources=registry.make(revision.providers, tools),
+        aws=Aws(settings.aws),
+    )
