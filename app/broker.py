@@ -50,7 +50,6 @@ from app.model import (
     SignInAsk,
     SourceId,
 )
-from app.policy import context
 from app.principal import principal
 from app.signin.seam import Proven, Source
 from app.store import Store
@@ -144,7 +143,7 @@ class Broker:
         except Refusal as refusal:
             self._tally.refused(caller.address, refusal.code, now)
             raise
-        return self._open(person, pending, caller=caller, previous=previous, now=now)
+        return self._open(person, pending, proven.ends_at, caller=caller, previous=previous, now=now)
 
     def session(self, token: str, *, caller: Caller) -> Session:
         """Cookie → who is asking. Raises NotSignedIn."""
@@ -188,7 +187,7 @@ class Broker:
         now = self._clock.now()
         running = self._active.current()
         person = principal(session.identity, running.revision)
-        allowed = running.index.assumable(person, lambda role: context(person, role, caller, now))
+        allowed = running.index.assumable(person, running.index.contexts(person, caller, now))
         return [
             Entitlement(role)
             for role in sorted(
@@ -218,13 +217,15 @@ class Broker:
         return link
 
     def ready(self) -> Mapping[str, bool]:
-        """Whether this worker can serve: database, revision (and with it the keys)."""
+        """Whether this worker can serve: database, audit, revision (and with it the keys)."""
         try:
             self._active.current()
             revision = True
         except Refusal:
             revision = False
-        return {"database": self._store.check(), "revision": revision, "keys": revision}
+        # Tried only after a record was lost: nobody can make us write by asking how we are.
+        audit = self._audit.failing_since is None or self._store.takes_writes()
+        return {"database": self._store.check(), "audit": audit, "revision": revision, "keys": revision}
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -243,16 +244,26 @@ class Broker:
                 raise SamlReplay(f"{mark.namespace} was accepted before")
 
     def _open(
-        self, person: Principal, pending: Pending, *, caller: Caller, previous: str | None, now: datetime
+        self,
+        person: Principal,
+        pending: Pending,
+        ends_at: datetime | None,
+        *,
+        caller: Caller,
+        previous: str | None,
+        now: datetime,
     ) -> SignedIn:
         settings = self._active.current().revision.settings
         identity = replace(person.identity, groups=tuple(sorted(person.groups)))
+        expires_at = now + settings.session_lifetime
+        if ends_at is not None:
+            expires_at = min(expires_at, ends_at)
         session = Session(
             id=secrets.token_hex(8),
             identity=identity,
             created_at=now,
-            expires_at=now + settings.session_lifetime,
-            idle_at=min(now + settings.session_idle, now + settings.session_lifetime),
+            expires_at=expires_at,
+            idle_at=min(now + settings.session_idle, expires_at),
             csrf=secrets.token_urlsafe(32),
             revision=person.revision,
         )
@@ -331,7 +342,8 @@ class Broker:
             request = build(person, role, ask, running.revision)
         except RequestNotPossible as refusal:
             impossible = refusal
-        decision = running.index.decide(person, role, context(person, role, caller, now, request))
+        contexts = running.index.contexts(person, caller, now, request)
+        decision = running.index.decide(person, role, contexts(role))
         if not decision.allowed:
             # Nothing the person could do would open it: it looks like a role that does not exist.
             matched = "; ".join(str(ref) for ref in decision.matched) or "no statement allows it"

@@ -11,8 +11,10 @@ import argparse
 import ipaddress
 import logging.config
 import os
+import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from app.errors import Refusal
@@ -49,7 +51,10 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
     from app import wiring  # after the arguments are known to be right: `--help` stays fast
 
     try:
-        parts = wiring.wire(apply=True)
+        base_url = wiring.read_revision(os.environ).settings.base_url
+        host, port = _listening(asked.host, asked.port, base_url)
+        _check_free(host, port)  # first of all: what cannot serve must not change the active revision
+        wiring.wire(apply=True).store.close()
     except wiring.ConfigurationInvalid as invalid:
         for problem in invalid.problems:
             print(problem, file=sys.stderr)
@@ -58,11 +63,10 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
     except Refusal as refusal:
         print(f"Cannot start: {refusal.detail or refusal.words}", file=sys.stderr)
         return 1
-    parts.store.close()
-    base = urlsplit(parts.settings.base_url)
-    host = asked.host or ("127.0.0.1" if _loopback(base.hostname or "") else "0.0.0.0")  # noqa: S104
-    port = asked.port or base.port or 8000
-    print(f"daypass serves {parts.settings.base_url} (listening on {host}:{port})", file=sys.stderr)
+    except OSError as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        return 1
+    print(f"daypass serves {base_url} (listening on {host}:{port})", file=sys.stderr)
     _granian(target, host, port, asked.workers, asked.threads, logs)
     return 0
 
@@ -71,20 +75,44 @@ def _granian(target: str, host: str, port: int, workers: int, threads: int, logs
     from granian.constants import Interfaces
     from granian.server import Server
 
+    from app import listener
+
     Server(
         target,
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         workers=workers,
-        blocking_threads=threads,
         # Granian counts connections here, idle ones too: a browser keeps several open for half a minute.
         backpressure=_CONNECTIONS,
         websockets=False,
         log_dictconfig=logs,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
-    ).serve()
+    ).serve(target_loader=partial(listener.load, target, threads), wrap_loader=False)
+
+
+def _listening(host: str | None, port: int | None, base_url: str) -> tuple[str, int]:
+    base = urlsplit(base_url)
+    everywhere = "0.0.0.0"  # noqa: S104
+    return (
+        host or ("127.0.0.1" if _loopback(base.hostname or "") else everywhere),
+        port or base.port or 8000,
+    )
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises OSError, in words, if nothing can listen there.
+
+    granian would not say so: its SO_REUSEPORT lets two servers share a port, and each gets half the requests.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _loopback(host: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +19,12 @@ from app.configuration import ConfigurationUnreadable, Problem, load, read_folde
 from app.errors import Unavailable
 from app.keyring import Keyring, load_or_create
 from app.limits import Tally
-from app.model import AuditEvent, AuditKind, Revision, Settings
+from app.model import AuditEvent, AuditKind, Revision, Settings, SourceId
 from app.outbound import Fetcher
 from app.policy import Index
 from app.sealing import Sealer
 from app.signin import registry
+from app.signin.seam import KnownMetadata
 from app.store import Store, open_store
 from app.upkeep import Upkeep, jobs
 from app.web import make_app
@@ -159,13 +162,30 @@ def _stored(store: Store, number: int, environ: Mapping[str, str]) -> Revision:
     return replace(loaded.revision, number=number)
 
 
+@dataclass(frozen=True, slots=True)
+class _RecordedMetadata:
+    """Provider metadata whose taking is on record before it counts: the first of a source, by its first use."""
+
+    known: KnownMetadata
+    audit: AuditWriter
+
+    def recall(self, source: SourceId, url: str) -> bytes | None:
+        return self.known.recall(source, url)
+
+    def remember(self, source: SourceId, url: str, document: bytes, at: datetime) -> None:
+        detail = {"by": "first use", "address": url, "sha256": hashlib.sha256(document).hexdigest()}
+        event = AuditEvent(AuditKind.PROVIDER_CHANGED, at, "-", "-", source=source, detail=detail)
+        self.audit.record(event)
+        self.known.remember(source, url, document, at)
+
+
 def _running(revision: Revision, keyring: Keyring, store: Store, clock: Clock) -> Running:
     settings = revision.settings
     tools = registry.Tools(
         base_url=settings.base_url,
         keyring=keyring,
         fetch=Fetcher(settings.loopback),
-        known=store.provider_metadata,
+        known=_RecordedMetadata(store.provider_metadata, AuditWriter(store.audit, clock)),
         clock=clock,
     )
     return Running(

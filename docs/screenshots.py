@@ -1,12 +1,13 @@
 """Pictures for the README and the docs, taken of the demo company: `python -m docs.screenshots [--port 8000]`.
 
-Needs Chromium. Starts the demo, walks through it as ana, writes `docs/img/*.png`, and stops the demo. What
-keys.png shows are the AWS double's keys: they open nothing.
+Needs Chromium. Starts the demo, walks through it as ana, writes `docs/img/*.png`, and stops the demo.
+What keys.png shows are the AWS double's keys: they open nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,19 @@ DESKTOP: Final = {"viewport": {"width": 960, "height": 600}, "device_scale_facto
 PHONE: Final = {"viewport": {"width": 320, "height": 640}, "device_scale_factor": 2}
 ZONE: Final = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
 
+FONTS: Final = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <match target="pattern">
+    <test name="family"><string>system-ui</string><string>sans</string><string>sans-serif</string></test>
+    <edit name="family" mode="prepend_first" binding="strong"><string>Inter</string><string>Liberation Sans</string></edit>
+  </match>
+</fontconfig>
+"""
+"""A bare Debian draws `system-ui` in DejaVu Sans, wider than what people's machines use."""
+
 
 @contextmanager
 def visit(browser: Browser, **options: Any) -> Iterator[Page]:
@@ -33,6 +47,18 @@ def visit(browser: Browser, **options: Any) -> Iterator[Page]:
         yield context.new_page()
     finally:
         context.close()
+
+
+@contextmanager
+def fonts(folder: Path) -> Iterator[None]:
+    """Chromium that starts within draws with them."""
+    file = folder / "fonts.conf"
+    file.write_text(FONTS)
+    os.environ["FONTCONFIG_FILE"] = str(file)
+    try:
+        yield
+    finally:
+        del os.environ["FONTCONFIG_FILE"]
 
 
 def sign_in(page: Page, demo: Demo, username: str) -> None:
@@ -64,7 +90,6 @@ def roles_keys_and_console(browser: Browser, demo: Demo) -> None:
         sign_in(page, demo, "ana")
         shoot(page, "roles")
         page.get_by_role("link", name="Keys for ReadOnly in production").click()
-        shoot(page, "keys-ask")
         page.get_by_text("15 min", exact=True).click()
         page.get_by_role("button", name="Get keys").click()
         page.locator("pre:visible").wait_for()
@@ -84,12 +109,6 @@ def refused_sign_in(browser: Browser, demo: Demo) -> None:
     demo.mend_directory(demo.ports.saml_url)
 
 
-def nothing_for_dan(browser: Browser, demo: Demo) -> None:
-    with visit(browser) as page:
-        sign_in(page, demo, "dan")
-        shoot(page, "no-roles")
-
-
 def other_looks(browser: Browser, demo: Demo) -> None:
     for name, options in (("roles-dark", {"color_scheme": "dark"}), ("roles-phone", PHONE)):
         with visit(browser, **options) as page:
@@ -101,7 +120,6 @@ SCENES: Final[Mapping[str, Callable[[Browser, Demo], None]]] = {
     "sign-in": sign_in_page,
     "roles, keys, console": roles_keys_and_console,
     "error": refused_sign_in,
-    "no roles": nothing_for_dan,
     "dark, phone": other_looks,
 }
 
@@ -115,6 +133,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         Demo(Path(folder), Ports(given.port)) as demo,
+        fonts(Path(folder)),
         chromium() as browser,
     ):
         for name, scene in SCENES.items():

@@ -40,6 +40,7 @@ from app.signin.oidc_discovery import Discovery, Endpoints
 from app.signin.oidc_json import read_object
 from app.signin.oidc_keys import Keys, PublicKey
 from app.signin.oidc_token import signed_payload
+from app.signin.places import Places
 from app.signin.seam import Proven, Started
 
 LONGEST_CODE: Final = 8_192
@@ -68,6 +69,7 @@ class OidcSource:
         self._fetch = fetch
         self._discovery = Discovery(provider.issuer, fetch, clock)
         self._keys = Keys(provider.algorithms, fetch, clock)
+        self._places = Places()
 
     @property
     def id(self) -> SourceId:
@@ -84,7 +86,8 @@ class OidcSource:
 
         Raises ProviderFailed if the provider's endpoints cannot be had.
         """
-        endpoints = self._discovery.endpoints()
+        with self._places.one():
+            endpoints = self._discovery.endpoints()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         scopes = self._provider.scopes
         url: str = prepare_grant_uri(
@@ -114,10 +117,11 @@ class OidcSource:
         nonce, verifier = pending.secrets.get("nonce"), pending.secrets.get("code_verifier")
         if not nonce or not verifier:
             raise SignInNotOurs("the sign-in was not started by a source of this kind")
-        endpoints = self._discovery.endpoints()
-        self._check_issuer(proof.fields, endpoints)
-        tokens = self._redeem(_code(proof.fields), verifier, endpoints)
-        return Proven(self._identity(tokens, nonce, endpoints, now))
+        with self._places.one():
+            endpoints = self._discovery.endpoints()
+            self._check_issuer(proof.fields, endpoints)
+            tokens = self._redeem(_code(proof.fields), verifier, endpoints)
+            return Proven(self._identity(tokens, nonce, endpoints, now))
 
     def metadata(self) -> Metadata:
         """An OpenID client has none to show. Raises Unknown."""

@@ -85,7 +85,7 @@ class Discovery:
             try:
                 self._endpoints, self._fetched = read(self._document(), self._issuer), now
             except ProviderFailed as failure:
-                self._pause.note(failure, now)
+                self._pause.note(failure, self._clock.now())
                 raise
             return self._endpoints
 

@@ -127,7 +127,7 @@ class Keys:
             self._keys, self._fetched = read(answer.body, self._algorithms), now
         except ProviderFailed as failure:
             # Those that are here stay for what is left of their hour.
-            self._pause.note(failure, now)
+            self._pause.note(failure, self._clock.now())
             raise
         return self._keys
 

@@ -95,6 +95,7 @@ class SamlSource:
                 groups_complete=True,
             ),
             (_once(idp.entity_id, statement),),
+            statement.session_ends,
         )
 
     def metadata(self) -> Metadata:

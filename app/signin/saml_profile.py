@@ -61,6 +61,8 @@ class Statement:
     out_of_date: datetime
     """From when on the assertion is refused by its own times, `SKEW` not counted."""
     authenticated_at: datetime
+    session_ends: datetime | None
+    """SessionNotOnOrAfter."""
     context: str | None
     """AuthnContextClassRef."""
     name_format: str | None
@@ -87,13 +89,15 @@ def read(shape: Shaped, expected: Expected, now: datetime) -> Statement:
         _conditions(_only(assertion, "Conditions"), expected, now),
     ]
     authn = _only(assertion, "AuthnStatement")
+    session_ends = None
     if "SessionNotOnOrAfter" in authn.attrib:
-        _not_late(authn, "SessionNotOnOrAfter", now)
+        session_ends = _not_late(authn, "SessionNotOnOrAfter", now)
     name_id = _only(subject, "NameID")
     return Statement(
         assertion_id=assertion.get("ID", ""),
         out_of_date=min(ends),
         authenticated_at=_not_early(authn, "AuthnInstant", now),
+        session_ends=session_ends,
         context=_context(authn),
         name_format=name_id.get("Format"),
         attributes=_attributes(assertion, name_id),

@@ -14,13 +14,15 @@ from typing import Final, Protocol
 
 from app.errors import ProviderFailed, Refusal, RequestNotPossible
 from app.model import SamlProvider, SourceId
+from app.signin.places import Places
 from app.signin.saml_metadata import Certificate, IdpMetadata, acceptable_address, read_metadata
 from app.signin.seam import KnownMetadata
 
 REREAD: Final = timedelta(seconds=60)
 """After so long, what another process activated or withdrew is in force here."""
-RETRY: Final = timedelta(seconds=5)
-"""So long a failed fetch is not tried again, so that sign-ins do not queue behind a dead provider."""
+RETRY: Final = timedelta(seconds=10)
+"""So long a failed fetch is not tried again, so that sign-ins do not queue behind a dead provider. Counted from
+the request that made it, so it is longer than a fetch may take."""
 
 
 class Answer(Protocol):
@@ -111,6 +113,7 @@ class Trust:
         self._loopback = loopback
         self._held: _Held | None = None
         self._failed: tuple[datetime, type[ProviderFailed], str] | None = None
+        self._places = Places()
 
     def current(self, now: datetime) -> IdpMetadata:
         """The metadata that counts; fetched and kept at the first use. Raises ProviderFailed."""
@@ -185,7 +188,8 @@ class Trust:
             raise failed[1](failed[2])
         url = self._url()
         try:
-            document, _ = self._fetched(url)
+            with self._places.one():
+                document, _ = self._fetched(url)
         except ProviderFailed as error:
             self._failed = (now, type(error), error.detail)
             raise

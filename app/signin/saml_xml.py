@@ -44,16 +44,16 @@ def parse(document: bytes, limit: int, *, keep_comments: bool = True) -> etree._
     document = document.removeprefix(_BYTE_ORDER_MARK)
     declared = _DECLARED_ENCODING.match(document)
     if declared and declared[1].lower() not in {b"utf-8", b"us-ascii"}:
-        raise NotAccepted("not in UTF-8")
+        raise NotAccepted("declared in another encoding than UTF-8")
     # UTF-16 and UTF-32 hide a DOCTYPE from the search below; neither survives these two questions.
     if b"\0" in document:
-        raise NotAccepted("not in UTF-8")
+        raise NotAccepted("not in UTF-8 (there are zero bytes)")
     try:
         document.decode("utf-8")
     except UnicodeDecodeError:
         raise NotAccepted("not in UTF-8") from None
     if b"<!DOCTYPE" in document or b"<!ENTITY" in document:
-        raise NotAccepted("has a document type declaration")
+        raise NotAccepted("with a document type declaration")
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -69,7 +69,7 @@ def parse(document: bytes, limit: int, *, keep_comments: bool = True) -> etree._
         raise NotAccepted("not well-formed XML") from None
     docinfo: Any = root.getroottree().docinfo
     if docinfo.doctype:
-        raise NotAccepted("has a document type declaration")
+        raise NotAccepted("of a document type of its own")
     return root
 
 

@@ -38,6 +38,8 @@ class Proven:
     identity: Identity
     once: tuple[OnceOnly, ...] = ()
     """To be marked before the identity is used; a mark that exists refuses the sign-in (`SamlReplay`)."""
+    ends_at: datetime | None = None
+    """When the session must end at the latest, if the source says so (SAML Core 2.7.2: SessionNotOnOrAfter)."""
 
 
 class Source(Protocol):

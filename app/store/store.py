@@ -38,6 +38,14 @@ class Store:
             return False
         return True
 
+    def takes_writes(self) -> bool:
+        """Whether the database can make something durable (its disk is not full), never an exception."""
+        try:
+            self._database.rewrite_schema_version()
+        except StoreUnavailable:
+            return False
+        return True
+
     def close(self) -> None:
         """Give the connections back; every later question is StoreUnavailable."""
         self._database.close()

@@ -23,11 +23,11 @@ body { margin: 0; background: var(--page); color: var(--ink);
 .bar strong { font-size: 1.05rem; }
 .bar a { color: #fff; }
 .warn { background: var(--warn-page); color: var(--warn); border-bottom: 1px solid var(--warn-line);
-  padding: .6rem 1.25rem; margin: 0; }
-main { max-width: 46rem; margin: 2rem auto; padding: 0 1.25rem; }
+  padding: .6rem 1.25rem; margin: 0; text-wrap: pretty; }
+main { max-width: 54rem; margin: 2rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1.25rem 1.5rem; }
-dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 12rem) 1fr; gap: .75rem 1.5rem; }
+dl { margin: 0; display: grid; grid-template-columns: minmax(7rem, 9rem) 1fr; gap: .75rem 1.5rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; font-weight: 600; }
 dd.code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-weight: 500; font-size: .95rem; }

@@ -1,15 +1,17 @@
 """A company whose two OpenID providers are the tests' own, so that they can lie, over real HTTP.
 
-    with OidcCompany(tmp_path) as acme:
-        begun = acme.start()
-        acme.callback(begun, acme.partner.authorize(begun.url))
+with OidcCompany(tmp_path) as acme:
+    begun = acme.start()
+    acme.callback(begun, acme.partner.authorize(begun.url))
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ import requests
 from app.errors import UpstreamFailed
 from tests.attacks.directories import SamlCompany
 from tests.company import ROOT
-from tests.signin.oidc.builders import SECRET, FakeClock, Handler, Provider, running
+from tests.signin.oidc.builders import SECRET, FakeClock, Handler, Provider, public, rsa, running
 
 RIVALS_SECRET = "the-rivals-own-secret"
 SESSION = "daypass"
@@ -59,7 +61,8 @@ class OidcCompany(SamlCompany):
     """The shipped company behind a trusted proxy, each browser with an address of its own.
 
     `partner` and `rival` are OpenID providers; the rival is also asked for userinfo. `corp` is the SAML
-    directory, to see that one source's trouble is its own.
+    directory, to see that one source's trouble is its own. `labs` is one whose metadata would be at the
+    partner's `/metadata`, where there is nothing.
     """
 
     partner: Provider
@@ -77,10 +80,13 @@ class OidcCompany(SamlCompany):
         rival = shipped.replace("http://127.0.0.1:8002", self.rival.issuer).replace(
             "{env: PARTNER_CLIENT_SECRET}", "{env: RIVAL_CLIENT_SECRET}\nuserinfo: true"
         )
+        labs = (ROOT / "config" / "providers" / "corp.yaml").read_text()
+        labs = labs.replace("http://127.0.0.1:8001", self.partner.issuer).replace("Acme staff", "Labs")
+        rival = rival.replace("Partners", "Rivals")
         super().__init__(
             folder,
             workers=workers,
-            more_providers={"partner": partner, "rival": rival.replace("Partners", "Rivals")},
+            more_providers={"partner": partner, "rival": rival, "labs": labs},
         )
         self.secrets |= {"PARTNER_CLIENT_SECRET": SECRET, "RIVAL_CLIENT_SECRET": RIVALS_SECRET}
 
@@ -94,6 +100,14 @@ class OidcCompany(SamlCompany):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self._providers.close()
+
+    def honest(self) -> None:
+        """Both providers as they were at first; what they saw stays."""
+        for provider in (self.partner, self.rival):
+            for name in ("header", "claims", "metadata", "response", "callback", "userinfo"):
+                setattr(provider, name, {})
+            provider.keys, provider.signing_key, provider.forge = [public(rsa(), kid="k1")], rsa(), None
+            provider.__post_init__()
 
     def later(self, by: timedelta = BEYOND_CACHES) -> None:
         """Move the broker's clock, and the providers' with it."""
@@ -134,7 +148,7 @@ class OidcCompany(SamlCompany):
 
     def provider(self, source: str) -> Provider:
         """The provider of a source."""
-        return {"partner": self.partner, "rival": self.rival}[source]
+        return {"partner": self.partner, "rival": self.rival, "labs": self.partner}[source]
 
     def callback(
         self, begun: Begun, fields: Mapping[str, str] | str | None = None, **headers: str
@@ -160,6 +174,18 @@ class OidcCompany(SamlCompany):
         wanted = f'"request_id": "{answer.headers["X-Request-Id"]}"'
         lines = [json.loads(line) for line in self.log().splitlines() if wanted in line]
         return " ".join(str(line["why"]) for line in lines if line["message"] == "refused")
+
+
+def at_once(calls: Sequence[Callable[[], requests.Response]]) -> list[requests.Response]:
+    """All calls in the same instant, each in a thread of its own."""
+    gate = threading.Barrier(len(calls))
+
+    def call(one: Callable[[], requests.Response]) -> requests.Response:
+        gate.wait()
+        return one()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(call, calls))
 
 
 def failing(answer: requests.Response, code: str, status: int = UpstreamFailed.status) -> dict[str, Any]:

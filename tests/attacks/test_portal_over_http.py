@@ -505,7 +505,7 @@ def test_script_in_names_and_groups_is_only_text_on_every_page(acme: SamlCompany
         shown = get(acme, started.browser, path)
         page = Page(shown.text)
         assert page.dangerous == []
-        assert SCRIPT in page.text
+        assert (SCRIPT in page.text) == (path in ("/", "/sign-in"))
         assert "script-src 'self'" in shown.headers["Content-Security-Policy"]
         assert "unsafe" not in shown.headers["Content-Security-Policy"]
 
@@ -527,9 +527,6 @@ def test_script_in_a_name_is_only_text_beside_roles_and_keys(acme: SamlCompany) 
         read = Page(page.text)
         assert read.dangerous == []
         assert SCRIPT in read.text
-    # In CloudTrail's name for the session nothing of it is left but letters.
-    given = acme.ask(browser, READ_ONLY, reason=SCRIPT)
-    assert given.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def post_form(
     return browser.post(
         acme.acs,
         data=form,
-        headers={"Content-Type": FORM, "Accept": "application/json", **headers},
+        headers={"Content-Type": FORM, "Accept": "application/json", "Connection": "close", **headers},
         allow_redirects=False,
         timeout=30,
     )
@@ -311,6 +311,42 @@ def test_two_sources_may_use_the_same_assertion_id(acme: Production) -> None:
     assert answer.status_code == 303
     started = acme.begin()
     gets_in(acme, acme.post(started, acme.response(started, {"assertion_id": "_of_both"})), started.browser)
+
+
+# --- cookies off loopback ---------------------------------------------------------------------------------
+
+
+def test_both_cookies_are_bound_to_this_host_and_hidden_from_scripts(acme: Production) -> None:
+    browser = acme.browser()
+    start = browser.get(f"{BASE}/sign-in/corp", allow_redirects=False, timeout=20)
+    started = acme.begin(browser)
+    done = acme.post(started, acme.response(started))
+    (binding,) = start.raw.headers.getlist("Set-Cookie")
+    session, taken_back = done.raw.headers.getlist("Set-Cookie")
+    for line, name, site in (
+        (binding, BINDING, "SameSite=None"),
+        (session, SESSION, "SameSite=Lax"),
+        (taken_back, BINDING, "SameSite=None"),
+    ):
+        first, *attributes = line.split("; ")
+        assert first.startswith(f"{name}=")
+        assert {"Secure", "HttpOnly", "Path=/", site} <= set(attributes)
+        assert not any(attribute.startswith("Domain") for attribute in attributes)
+    assert done.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_cookie_that_a_sibling_host_could_plant_is_not_read(acme: Production) -> None:
+    """`__Host-` cookies cannot be set for a whole domain; names without it could be."""
+    attacker = acme.begin()
+    form = form_of(acme.response(attacker), attacker.handle)
+    planted = attacker.browser.cookies[BINDING]
+    for name in ("daypass-signin", "daypass-signin-lax", BINDING.lower(), BINDING.removeprefix("__Host-")):
+        refused(post_form(acme, acme.browser(), form, Cookie=f"{name}={planted}"), "signin.not_started_here")
+    session = acme.sign_in().cookies[SESSION]
+    for name in ("daypass", SESSION.lower()):
+        answer = acme.browser().get(f"{BASE}/v1/me", headers={"Cookie": f"{name}={session}"}, timeout=20)
+        refused(answer, "session.missing")
+    gets_in(acme, post_form(acme, attacker.browser, form), attacker.browser)
 
 
 # --- RelayState -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 from playwright.sync_api import Error, expect
 
 from tests.journeys import steps
@@ -96,6 +97,14 @@ def test_a_person_without_a_role_is_told_so(page, acme):
     steps.sign_in_as_staff(page, acme, "dan")
     assert "You can’t use any role yet" in says(page)
     assert "no group that is known here" in says(page)
+
+
+def test_the_provider_believes_our_request_and_no_altered_one(acme):
+    asked = requests.get(f"{acme.base_url}/sign-in/corp", allow_redirects=False, timeout=20)
+    url = asked.headers["Location"]
+    assert "Sign in to the directory" in requests.get(url, timeout=20).text
+    altered = requests.get(url.replace("&RelayState=", "&RelayState=x"), timeout=20)
+    assert altered.status_code == 400 and "IncorrectlySigned" in altered.text
 
 
 # --- which cookie carries the answer ---------------------------------------------------------------

@@ -249,3 +249,16 @@ def test_what_depends_on_the_role_is_told_apart() -> None:
 def test_a_plain_mapping_with_a_key_in_two_cases_is_ambiguous() -> None:
     made = RequestContext.of({"aws:username": "a", "AWS:USERNAME": "b"})
     assert made.find("aws:username") is AMBIGUOUS
+
+
+@pytest.mark.parametrize("issuer", ["https://saml", "https://STS/", "https://aws", "https://daypass"])
+def test_an_issuer_named_as_one_of_our_prefixes_makes_no_keys(issuer: str) -> None:
+    provider = OidcProvider(SourceId("x"), "X", issuer, "c", None, ClaimMap("sub", "sub"), GroupMap({}))
+    found = context(principal(claims={"sub": ("s",)}), role("A"), CALLER, NOW, provider=provider)
+    assert [key for key in found if key.endswith(":sub")] == []
+
+
+def test_only_ascii_letters_have_no_case() -> None:
+    # U+212A, the Kelvin sign, is `k` in lower case to Unicode; a claim of that name must stay another's.
+    found = context(principal(claims={"key": ("1",), "\u212aey": ("2",)}), role("A"), CALLER, NOW)
+    assert (found["daypass:Claim/KEY"], found["daypass:Claim/\u212aEY"]) == ("1", "2")

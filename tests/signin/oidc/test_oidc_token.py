@@ -468,7 +468,7 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@runs(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@runs(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, JSON, max_size=4))
 def test_claims_of_any_type_are_taken_or_refused_and_nothing_else(changes: dict[str, object]) -> None:
     claims = honest() | changes
@@ -484,7 +484,7 @@ def test_claims_of_any_type_are_taken_or_refused_and_nothing_else(changes: dict[
     assert all(isinstance(value, str) for values in texts.values() for value in values)
 
 
-@runs(deadline=None, max_examples=300)
+@runs(deadline=None, max_examples=100)
 @given(
     st.dictionaries(st.text(max_size=10), JSON, max_size=6),
     st.dictionaries(st.text(max_size=10), JSON, max_size=6),
@@ -505,7 +505,7 @@ def never(algorithm: str, kid: str | None) -> PublicKey:
 SOME = sign({"alg": "RS256"}, json.dumps(honest()).encode(), rsa())
 
 
-@runs(deadline=None, max_examples=400)
+@runs(deadline=None, max_examples=200)
 @given(
     st.one_of(
         st.text(max_size=200),

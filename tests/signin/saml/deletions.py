@@ -23,6 +23,9 @@ TESTS = ("test_attacks", "test_sign_in", "test_metadata", "test_trust")
 MEMORY = 4 * 1024**3
 """Bytes: a check that is out may let a device be read without end."""
 
+SECOND_LOOKS = {"NotAccepted: of a document type of its own"}
+"""Behind another check; `BY_HAND` takes out both."""
+
 BY_HAND = (
     (
         "saml_shape",
@@ -80,7 +83,7 @@ BY_HAND = (
         "saml_xml",
         "no DTD (both looks)",
         'if b"<!DOCTYPE" in document or b"<!ENTITY" in document:\n'
-        '        raise NotAccepted("has a document type declaration")',
+        '        raise NotAccepted("with a document type declaration")',
         "pass",
     ),
     (
@@ -171,7 +174,7 @@ def said(refusal: ast.expr) -> str:
     if isinstance(refusal, ast.Call):
         name = ast.unparse(refusal.func)
         if refusal.args:
-            words = re.sub(r"\{[^}]*\}", "…", ast.unparse(refusal.args[0]).strip("f'\""))
+            words = re.sub(r"\{[^}]*\}", "…", ast.unparse(refusal.args[0]).removeprefix("f").strip("'\""))
             return f"{name}: {words}"
         return name
     return ast.unparse(refusal)
@@ -233,8 +236,10 @@ def main() -> int:
             file.write_text(deletion.source)
             outcome = failing(folder)
             file.write_text(whole)
-            alive += not outcome
-            cells = (f"`{deletion.module}`", deletion.what, outcome or "**nothing**")
+            survives = not outcome and deletion.what not in SECOND_LOOKS
+            alive += survives
+            nothing = "**nothing**" if survives else "nothing: a second look, see the row with both out"
+            cells = (f"`{deletion.module}`", deletion.what, outcome or nothing)
             print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |", flush=True)
     return 1 if alive else 0
 
