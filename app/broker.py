@@ -26,6 +26,7 @@ from app.errors import (
     SamlReplay,
     SignInNotOurs,
     SourceUnknown,
+    StoreUnavailable,
 )
 from app.issue import build, check_duration
 from app.limits import REFUSALS_PER_MINUTE, STARTS_PER_MINUTE, Tally
@@ -156,7 +157,11 @@ class Broker:
             raise NotSignedIn(f"source {session.identity.source} is gone")
         idle_at = min(now + revision.settings.session_idle, session.expires_at)
         if idle_at - session.idle_at >= _TOUCH_EVERY:
-            self._store.sessions.touch(session.id, idle_at)
+            try:
+                self._store.sessions.touch(session.id, idle_at)
+            except StoreUnavailable as refusal:
+                # Nothing is decided by it: the session only ends its idle time sooner.
+                log.warning("session not touched", extra={"session": session.id, "why": refusal.detail})
         return session
 
     def sign_out(self, session: Session, *, caller: Caller) -> None:

@@ -59,17 +59,20 @@ class Listener:
         announced = headers.get(b"content-length", b"")
         if not announced and b"transfer-encoding" not in headers:
             return io.BytesIO()
-        if announced.isdigit() and int(announced[:20]) > MOST:
+        if announced.isdigit() and int(announced) > MOST:
             return io.BytesIO()  # refused by its announced length; nothing of it is read
         try:
             async with asyncio.timeout(self._deadline):
-                return io.BytesIO(await _read(receive))
+                body = await _read(receive)
         except TimeoutError:
             return Late()
+        # The client went away in the middle; what came of it is not what it meant.
+        cut = announced.isdigit() and len(body) < int(announced)
+        return Late() if cut else io.BytesIO(body)
 
 
 class Late(io.RawIOBase):
-    """A body that did not arrive in time: whoever reads it is told so, and who does not need it is not."""
+    """A body that did not arrive, or not in time: whoever reads it is told so, who does not need it is not."""
 
     def readable(self) -> bool:
         """Yes, with the error that it meets."""
@@ -77,7 +80,7 @@ class Late(io.RawIOBase):
 
     def readinto(self, _buffer: Any) -> int:
         """Raises TimeoutError, which Werkzeug takes as it takes a client that went away."""
-        raise TimeoutError("the body did not arrive in time")
+        raise TimeoutError("the body did not arrive")
 
 
 def environ(scope: Message, headers: Headers, body: io.RawIOBase | io.BytesIO) -> Message:

@@ -3,6 +3,7 @@
 One process with threads on SQLite (two processes that write one SQLite file wait for each other); more on
 a database server. granian, because it is the fastest measured and passes on request headers that have
 underscores in their names, which AWS clients send (`x-amz-sso_bearer_token`) and gunicorn and Werkzeug drop.
+`app/listener.py` stands between it and the application, so that a slow client holds no thread.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
         base_url = wiring.read_revision(os.environ).settings.base_url
         host, port = _listening(asked.host, asked.port, base_url)
         _check_free(host, port)  # first of all: what cannot serve must not change the active revision
-        wiring.wire(apply=True).store.close()
+        parts = wiring.wire(apply=True)
+        os.environ.update(wiring.handed_down(parts, os.environ))
+        parts.store.close()
     except wiring.ConfigurationInvalid as invalid:
         for problem in invalid.problems:
             print(problem, file=sys.stderr)

@@ -73,10 +73,13 @@ class Upkeep:
     def _round(self, last: dict[str, datetime]) -> None:
         now = self._clock.now()
         for job in self._table:
-            if job.name in last and now - last[job.name] < job.every:
+            # abs: a clock that was moved back must not make the jobs wait until it has caught up.
+            if job.name in last and abs(now - last[job.name]) < job.every:
                 continue
             last[job.name] = now
             try:
                 job.run(now)
             except Refusal as refusal:
                 log.warning("upkeep failed", extra={"job": job.name, "why": refusal.detail})
+            except Exception as error:  # noqa: BLE001 - one defective job must not end the others
+                log.error("upkeep failed", extra={"job": job.name, "why": type(error).__name__})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +34,10 @@ from app.web import make_app
 
 if TYPE_CHECKING:
     from flask import Flask
+
+
+_WARMING = 2.0
+"""Seconds that a worker's start waits for providers and AWS: one that hangs must not keep the others' people out."""
 
 
 class ConfigurationInvalid(Exception):
@@ -83,9 +90,16 @@ def read_revision(environ: Mapping[str, str]) -> Revision:
     return loaded.revision
 
 
-def open_database(settings: Settings, keyring: Keyring, environ: Mapping[str, str]) -> Store:
-    """The store that `DAYPASS_DATABASE` or the configuration names, its tables up to date."""
-    return open_store(environ.get("DAYPASS_DATABASE") or settings.database, Sealer(keyring.sealing_keys))
+def handed_down(parts: Parts, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What `serve` puts into its workers' environment: where keys and database are.
+
+    So a worker that is started anew does not look at the configuration on disk, which may be half edited by
+    then: it serves the revision that the store names.
+    """
+    return {
+        "DAYPASS_KEYS": parts.settings.keys,
+        "DAYPASS_DATABASE": environ.get("DAYPASS_DATABASE") or parts.settings.database,
+    }
 
 
 def activate(store: Store, revision: Revision, clock: Clock) -> int:
@@ -122,21 +136,18 @@ def wire(
     """
     environ = os.environ if environ is None else environ
     clock = clock or SystemClock()
-    on_disk = read_revision(environ)
-    settings = on_disk.settings
-    keyring = load_or_create(Path(settings.keys), clock.now())
-    store = open_database(settings, keyring, environ)
+    on_disk = cache(lambda: read_revision(environ))
+    keyring = load_or_create(Path(environ.get("DAYPASS_KEYS") or on_disk().settings.keys), clock.now())
+    url = environ.get("DAYPASS_DATABASE") or on_disk().settings.database
+    store = open_store(url, Sealer(keyring.sealing_keys))
     if apply or store.revisions.latest_number() is None:
-        activate(store, on_disk, clock)
+        activate(store, on_disk(), clock)
 
     def build(number: int) -> Running:
         return _running(_stored(store, number, environ), keyring, store, clock)
 
     active = Active(store, build, clock)
-    running = active.current()
-    for source in running.sources.values():
-        source.warm()
-    running.aws.warm()
+    active.current()
     tally = Tally()
     broker = Broker(
         active=active, store=store, audit=AuditWriter(store.audit, clock), tally=tally, clock=clock
@@ -147,8 +158,20 @@ def wire(
 def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
     """The WSGI application, its background jobs running. What each worker process calls once."""
     parts = wire(environ, clock=clock)
+    _warm(parts.active.current())
     parts.upkeep.start()
     return make_app(parts.broker, parts.current_settings, parts.clock)
+
+
+def _warm(running: Running) -> None:
+    """Let sources and AWS fetch what the first request would wait for; who is slow goes on beside us."""
+    work = [*(source.warm for source in running.sources.values()), running.aws.warm]
+    threads = [threading.Thread(target=one, name="warm", daemon=True) for one in work]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + _WARMING
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _stored(store: Store, number: int, environ: Mapping[str, str]) -> Revision:

@@ -31,7 +31,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.attacks.directories import SamlCompany
 from tests.company import BROKER_KEY, ROOT
 from tests.signin.oidc import builders as oidc
-from tests.signin.saml.builders import posted
 
 ROLE = "arn:aws:iam::111122223333:role/ReadOnly"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -214,12 +213,16 @@ def main() -> None:
         acme = SamlCompany(Path(folder), workers=asked.workers, more_providers={"partner": partner})
         acme.secrets = {**acme.secrets, "PARTNER_CLIENT_SECRET": oidc.SECRET}
         main_file = acme.config / "daypass.yaml"
-        main_file.write_text(main_file.read_text().replace("trusted_proxies: []", "trusted_proxies: [127.0.0.1]"))
+        main_file.write_text(
+            main_file.read_text().replace("trusted_proxies: []", "trusted_proxies: [127.0.0.1]")
+        )
         began = time.monotonic()
         acme.start_aws()
         aws_up = time.monotonic()
         acme.start_broker()
-        print(f"broker ready after {time.monotonic() - aws_up:.2f} s (AWS double before it: {aws_up - began:.2f} s)")
+        print(
+            f"broker ready after {time.monotonic() - aws_up:.2f} s (AWS double before it: {aws_up - began:.2f} s)"
+        )
         try:
             assert acme.broker is not None
             measure(acme, provider, acme.broker.child.pid, asked)

@@ -1,9 +1,10 @@
 """A company on loopback for tests: the broker in its own processes, an AWS double, a folder of configuration.
 
-    with Company(tmp_path, workers=2) as acme:
-        acme.get("/sign-in")
+with Company(tmp_path, workers=2) as acme:
+    acme.get("/sign-in")
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -17,7 +18,10 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {"PARTNER_CLIENT_SECRET": "partner-secret", "SANDBOX_EXTERNAL_ID": "sandbox-external-id"}
-BROKER_KEY = {"AWS_ACCESS_KEY_ID": "AKIADAYPASSDEMO00001", "AWS_SECRET_ACCESS_KEY": "demo-secret-access-key-of-the-broker"}
+BROKER_KEY = {
+    "AWS_ACCESS_KEY_ID": "AKIADAYPASSDEMO00001",
+    "AWS_SECRET_ACCESS_KEY": "demo-secret-access-key-of-the-broker",
+}
 
 
 def free_port() -> int:
@@ -61,19 +65,15 @@ class Process:
 
     def kill(self) -> None:
         """kill -9 for the whole group, workers included."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.child.wait()
 
     def stop(self) -> None:
         if self.child.poll() is None:
             self.child.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.child.wait(15)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
         self._file.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, Connection, Engine, Table, text
@@ -37,6 +38,8 @@ class Database:
         # SQLite has one writer. Those of one process queue here, because SQLite's own waiting polls with
         # growing pauses; those of other processes are met by its busy timeout.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._file = Path(engine.url.database or "") if self._turn is not None else None
+        self._is = _which(self._file)
 
     @property
     def engine_name(self) -> str:
@@ -117,8 +120,24 @@ class Database:
     def _refusing(self) -> Iterator[None]:
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        if _which(self._file) != self._is:
+            # SQLite would go on in a file that has no name any more, and what is durable there is lost.
+            raise StoreUnavailable(
+                f"the database file `{self._file}` was removed or replaced while it was in use; start again"
+            )
         with refusing():
             yield
+
+
+def _which(file: Path | None) -> tuple[int, int] | None:
+    """Which file a name stands for; None if there is none."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")

@@ -576,6 +576,30 @@ def test_idle_connections_keep_nobody_out(acme: SamlCompany, ana: requests.Sessi
         honest(acme, fresh)
 
 
+def test_bodies_that_trickle_in_keep_nobody_out(acme: SamlCompany, ana: requests.Session) -> None:
+    """Twice as many as both workers have threads; each is left after ten seconds, and none holds a thread."""
+    request = (
+        f"POST /saml/corp/acs HTTP/1.1\r\nHost: localhost:{acme.port}\r\nContent-Length: 1000\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\r\nSAMLResponse="
+    ).encode()
+    with ExitStack() as opened:
+        slow = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", acme.port), timeout=15))
+            for _ in range(64)
+        ]
+        for connection in slow:
+            connection.sendall(request)
+        for _ in range(3):
+            for connection in slow:
+                connection.sendall(b"A")
+            fresh = requests.Session()
+            fresh.cookies.update(ana.cookies)
+            honest(acme, fresh)
+        answer = b"".join(iter(lambda: slow[0].recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"request.malformed" in answer
+
+
 # --- what gets into log and audit trail -------------------------------------------------------------------
 
 

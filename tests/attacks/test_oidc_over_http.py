@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
+from statistics import median
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
 
+from app.signin.places import PATIENCE
 from tests.attacks.answers import refused
 from tests.attacks.oidc_company import (
     BINDING,
@@ -342,9 +345,7 @@ def test_the_same_answer_twenty_times_at_once_lets_one_in_and_redeems_once(acme:
         fields = acme.partner.authorize(begun.url)
         browsers = [acme.copy_of(begun.browser) for _ in range(20)]
         before = redeemed(acme)
-        answers = at_once(
-            [lambda one=one: acme.callback(Begun(one, "partner", ""), fields) for one in browsers]
-        )
+        answers = at_once([partial(acme.callback, Begun(one, "partner", ""), fields) for one in browsers])
         assert outcomes(answers) == {"in": 1, "signin.not_started_here": 19}
         assert redeemed(acme) - before == 1
         assert sum(acme.me(one).status_code == 200 for one in browsers) == 1
@@ -759,7 +760,9 @@ def test_a_crowd_at_slow_providers_is_refused_in_time_and_keeps_nobody_else_out(
     for answer, took in (one.result() for one in asked):
         failing(answer, "provider.failed")
         assert took < DEADLINE + QUICK
-    assert max(waits) < 1.0, waits
+    # Who waits for a place at a slow provider holds a thread as well, for a moment; nobody holds it for long.
+    assert max(waits) < len(slow) * PATIENCE + 1.0, waits
+    assert median(waits) < 0.5, waits
     acme.later()
     for source, path, _ in slow:
         if path != METADATA:
@@ -778,3 +781,25 @@ def test_a_crowd_at_a_provider_that_is_well_gets_in(acme: OidcCompany) -> None:
     begun = [acme.start() for _ in range(2 * CROWD)]
     answers = at_once([lambda one=one: acme.callback(one) for one in begun])
     assert Counter(answer.status_code for answer in answers) == {303: 2 * CROWD}
+
+
+def test_providers_that_hang_do_not_hold_up_a_start(acme: OidcCompany) -> None:
+    assert acme.broker is not None
+    acme.broker.stop()
+    enough = threading.Event()
+
+    def held(handler: Handler) -> None:
+        enough.wait(60)
+        handler.close_connection = True
+
+    for provider in (acme.partner, acme.rival):
+        provider.routes[DISCOVERY] = held
+    began = time.perf_counter()
+    acme.start_broker()
+    took = time.perf_counter() - began
+    acme.sign_in()
+    enough.set()
+    assert took < 15  # one after the other they would take 20 s of it, 5 s each in parent and workers
+    time.sleep(0.5)
+    acme.later()
+    honest_twin(acme)

@@ -258,7 +258,7 @@ def test_after_signing_out_the_back_button_shows_nothing(page, site):
     try:
         page.go_back()
     except Error:  # the browser asks whether to send the form again, since it kept no copy
-        page.reload()
+        page.wait_for_url("chrome-error://**")
     assert "AWS_SECRET_ACCESS_KEY" not in page.content()
     page.goto(site.base)
     assert "/sign-in" in page.url
