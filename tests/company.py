@@ -16,6 +16,8 @@ from pathlib import Path
 
 import requests
 
+from demo.running.children import ends_with
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {"PARTNER_CLIENT_SECRET": "partner-secret", "SANDBOX_EXTERNAL_ID": "sandbox-external-id"}
 BROKER_KEY = {
@@ -47,7 +49,13 @@ class Process:
         self.log = folder / f"{name}.log"
         self._file = self.log.open("ab")
         self.child = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=self._file, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=folder,
+            env=env,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=ends_with(os.getpid()),
         )
 
     def wait_for(self, url: str, seconds: float = 20) -> None:

@@ -41,7 +41,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                preexec_fn=_ends_with_us(os.getpid()),  # no other thread runs here
+                preexec_fn=ends_with(os.getpid()),  # no other thread runs here
             )
 
     @property
@@ -153,7 +153,7 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _ends_with_us(parent: int) -> Callable[[], None] | None:
+def ends_with(parent: int) -> Callable[[], None] | None:
     """For Linux: have the kernel end the child when this process is killed without a chance to do so."""
     if sys.platform != "linux":
         return None
