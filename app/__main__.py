@@ -40,7 +40,16 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"unknown command `{argv[0]}`\n{usage()}")
         return 2
     # Loaded one at a time: `simulate` starts without the web, the database and AWS.
-    run: Callable[[Sequence[str]], int] = importlib.import_module(COMMANDS[argv[0]][0]).main
+    try:
+        run: Callable[[Sequence[str]], int] = importlib.import_module(COMMANDS[argv[0]][0]).main
+    except ModuleNotFoundError as missing:
+        if (missing.name or "app").partition(".")[0] == "app":
+            raise
+        sys.stderr.write(
+            f"The package `{missing.name}` is not installed for this Python. Run `make venv` once, then "
+            "`.venv/bin/python -m app …`.\n"
+        )
+        return 2
     return run(argv[1:])
 
 

@@ -114,7 +114,9 @@ def _search(rows: AuditRecords, wanted: Search, *, as_json: bool) -> int:
     if len(found) == wanted.limit:
         print(f"There may be more: add `--before {found[-1].sequence}`.", file=sys.stderr)
     elif not found:
-        print("No record fits.", file=sys.stderr)
+        print(
+            "No record fits. (--role takes the whole ARN, --person a username or subject.)", file=sys.stderr
+        )
     return 0 if found else 1
 
 

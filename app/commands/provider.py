@@ -61,7 +61,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ, clock: Cl
     except ConfigurationUnreadable as unreadable:
         return _wrong(str(unreadable))
     if loaded.revision is None:
-        return _wrong("The configuration is not right. Run `python -m app config check`.")
+        wrong = [str(problem) for problem in loaded.problems if problem.level == "error"]
+        return _wrong("\n".join([*wrong, "The configuration is not right, so nothing was asked."]))
     provider = loaded.revision.providers.get(SourceId(asked.name))
     if not isinstance(provider, SamlProvider) or provider.metadata_url is None:
         known = [

@@ -26,7 +26,7 @@ from app.policy.text import fold
 USAGE: Final = """usage: python -m app simulate < questions.jsonl
 
 Reads one question per line from standard input and writes one answer per line, in order.
-See docs/reference for the format."""
+docs/reference/commands.md shows the format."""
 _MEMBERS: Final = ("id", "policies", "boundary", "guardrails", "session", "request")
 
 

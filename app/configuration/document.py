@@ -80,7 +80,7 @@ def parse(file: str, text: str, problems: Problems) -> Place | None:
         at = error.problem_mark or error.context_mark
         line, column = (at.line + 1, at.column + 1) if at else (0, 0)
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        problems.put(file, line, column, "", f"not YAML: {shown(said)}{_hint(said)}")
+        problems.put(file, line, column, "", f"not YAML: {shown(said)}{_hint(said, _at(text, line, column))}")
         return None
     except (yaml.YAMLError, ValueError) as error:  # characters that YAML does not know, numbers out of range
         said = getattr(error, "reason", None) or "characters that YAML does not allow"
@@ -99,8 +99,14 @@ def _size(text: str) -> int:
         return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _hint(said: str) -> str:
-    if "\\t" in said or "tab" in said.lower():
+def _at(text: str, line: int, column: int) -> str:
+    """The character at a place, counted from 1; empty where there is none."""
+    lines = text.split("\n")
+    return lines[line - 1][column - 1 : column] if 0 < line <= len(lines) else ""
+
+
+def _hint(said: str, char: str) -> str:
+    if char == "\t":
         return "; indent with spaces"
     if "cannot start any token" in said:
         return "; put the value in quotes"

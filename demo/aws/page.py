@@ -70,7 +70,7 @@ def console(page: ConsolePage) -> Reply:
         ("Session name", page.session_name, "code"),
         ("Source identity", page.source_identity or "none", "code"),
         ("Until", page.until.strftime("%Y-%m-%d %H:%M:%S UTC"), ""),
-        ("Opened at", page.destination, "code"),
+        ("Landing page", page.destination, "code"),
     ]
     facts = "".join(
         f'<dt>{escape(name)}</dt><dd class="{kind}" data-fact="{escape(name.lower().replace(" ", "-"))}">'

@@ -45,7 +45,10 @@ REFUSED = {
     "a text": ("hello", "f.yaml:1:1  expected a mapping (`key: value`)"),
     "a mapping as a key": ("{a: 1}: 2", "f.yaml:1:1  a key must be text"),
     "a list as a key": ("? [a]\n: 2", "f.yaml:1:3  a key must be text"),
-    "a tab for a blank": ("a:\n\tb: 1", "f.yaml:2:1  not YAML: "),
+    "a tab for a blank": (
+        "a:\n\tb: 1",
+        "f.yaml:2:1  not YAML: while scanning for the next token, found character that cannot start any token; indent with spaces",
+    ),
     "an open bracket": ("a: [1", "f.yaml:2:1  not YAML: "),
     "a colon in plain text": ("a: b: c", "f.yaml:1:5  not YAML: "),
     "NUL": ("a: \0", "f.yaml  not YAML: "),

@@ -458,3 +458,10 @@ def test_when_the_store_is_down_the_person_is_told():
     world.broker.fail["session"] = StoreUnavailable("disk")
     answer = world.browser.get("/")
     assert (answer.status_code, code_of(answer.text)) == (503, "store.unavailable")
+
+
+def test_the_keys_page_without_a_role_leads_to_the_roles():
+    world = World()
+    world.signed_in()
+    answer = world.browser.get("/keys")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")

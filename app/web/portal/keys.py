@@ -10,7 +10,7 @@ from flask import Response
 from app.errors import RoleUnknown
 from app.model import DEFAULT_DURATION, SHORTEST, Entitlement, RoleAsk
 from app.web import asks, forms, times
-from app.web.page import show
+from app.web.page import see_other, show
 from app.web.portal.roles import RoleView, role_view
 from app.web.portal.shells import Snippet, profile_name, snippets
 from app.web.visit import Visit
@@ -55,6 +55,8 @@ def ask_keys(visit: Visit) -> Response:
     Raises:
         AskRefused, RoleUnknown.
     """
+    if "role" not in visit.request.args:
+        return see_other("/")  # nothing was chosen yet
     entitlement = _mine(visit, asks.role_arn(forms.query(visit.request, ("role",)).get("role", "")))
     longest = entitlement.role.max_duration
     page = AskKeysPage(role_view(entitlement), durations(longest), asks.REASON_LONGEST)
