@@ -21,6 +21,8 @@ from app.signin.seam import Source
 from app.store import Store
 
 _LOOK_EVERY = timedelta(seconds=1)
+_TRY_AGAIN = timedelta(seconds=10)
+"""So long a revision that could not be built is not tried again."""
 _KEPT = 4
 """Revisions held built: a started sign-in finishes on the one it began with."""
 
@@ -34,6 +36,8 @@ class Running:
     revision: Revision
     index: Index
     sources: Mapping[SourceId, Source]
+    trust: Mapping[SourceId, str]
+    """Of each source, the digest of what its proofs are believed by."""
     aws: Aws
 
 
@@ -52,6 +56,12 @@ class Active:
         self._built: dict[int, Running] = {}
         self._current: Running | None = None
         self._looked: datetime | None = None
+        self._failed: tuple[int, datetime] | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Whether an earlier revision runs here than is active, as that one cannot be built here."""
+        return self._failed is not None
 
     def current(self) -> Running:
         """The active revision.
@@ -66,7 +76,7 @@ class Active:
         with self._lock:
             if self._current is None or self._looked is None or abs(now - self._looked) >= _LOOK_EVERY:
                 self._looked = now
-                self._look()
+                self._look(now)
             if self._current is None:
                 raise Unavailable("no revision is active; start with `python -m app serve`")
             return self._current
@@ -88,7 +98,7 @@ class Active:
                 )
                 return current
 
-    def _look(self) -> None:
+    def _look(self, now: datetime) -> None:
         try:
             number = self._store.revisions.latest_number()
         except Refusal:
@@ -97,17 +107,22 @@ class Active:
                 raise
             return
         if number is None or (self._current is not None and number == self._current.revision.number):
+            self._failed = None
+            return
+        if self._failed is not None and self._failed[0] == number and abs(now - self._failed[1]) < _TRY_AGAIN:
             return
         try:
             running = self._built.get(number) or self._build(number)
-        except Refusal as refusal:
+        except Exception as error:
             if self._current is None:
                 raise
+            self._failed = number, now
+            why = error.detail if isinstance(error, Refusal) else type(error).__name__
             log.error(
-                "revision cannot be used, the running one stays",
-                extra={"revision": number, "why": refusal.detail},
+                "revision cannot be used, the running one stays", extra={"revision": number, "why": why}
             )
             return
+        self._failed = None
         self._current = self._keep(running)
         log.info("revision in use", extra={"revision": number})
 

@@ -19,6 +19,7 @@ from app.active import Active, Running
 from app.audit import AuditWriter
 from app.clock import Clock
 from app.errors import (
+    Internal,
     NotSignedIn,
     Refusal,
     RequestNotPossible,
@@ -138,13 +139,17 @@ class Broker:
         try:
             pending = self._take(proof, now)
             running = self._active.at(pending.revision)
+            _same_source(running, self._active.current(), pending.source)
             proven = _source(running, pending.source).finish(pending, proof, now)
             self._mark(proven)
             person = principal(proven.identity, self._active.current().revision)
         except Refusal as refusal:
             self._tally.refused(caller.address, refusal.code, now)
             raise
-        return self._open(person, pending, proven.ends_at, caller=caller, previous=previous, now=now)
+        believed_by = running.trust[pending.source]
+        return self._open(
+            person, pending, proven.ends_at, believed_by, caller=caller, previous=previous, now=now
+        )
 
     def session(self, token: str, *, caller: Caller) -> Session:
         """Cookie → who is asking. Raises NotSignedIn."""
@@ -152,9 +157,12 @@ class Broker:
         session = self._store.sessions.find(token, now) if token else None
         if session is None:
             raise NotSignedIn
-        revision = self._active.current().revision
-        if session.identity.source not in revision.providers:
-            raise NotSignedIn(f"source {session.identity.source} is gone")
+        running = self._active.current()
+        revision = running.revision
+        if running.trust.get(session.identity.source) != session.trust:
+            raise NotSignedIn(f"source {session.identity.source} is gone, or is not the one it was")
+        if now >= session.created_at + revision.settings.session_lifetime:
+            raise NotSignedIn("the session is older than sessions may be by now")
         idle_at = min(now + revision.settings.session_idle, session.expires_at)
         if idle_at - session.idle_at >= _TOUCH_EVERY:
             try:
@@ -222,15 +230,16 @@ class Broker:
         return link
 
     def ready(self) -> Mapping[str, bool]:
-        """Whether this worker can serve: database, audit, revision (and with it the keys)."""
+        """Whether this worker can serve: database, audit, the active revision, keys."""
         try:
             self._active.current()
-            revision = True
+            keys = True
+            revision = not self._active.behind  # else what was withdrawn would go on being given here, unseen
         except Refusal:
-            revision = False
+            revision = keys = False
         # Tried only after a record was lost: nobody can make us write by asking how we are.
         audit = self._audit.failing_since is None or self._store.takes_writes()
-        return {"database": self._store.check(), "audit": audit, "revision": revision, "keys": revision}
+        return {"database": self._store.check(), "audit": audit, "revision": revision, "keys": keys}
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -253,6 +262,7 @@ class Broker:
         person: Principal,
         pending: Pending,
         ends_at: datetime | None,
+        believed_by: str,
         *,
         caller: Caller,
         previous: str | None,
@@ -271,6 +281,7 @@ class Broker:
             idle_at=min(now + settings.session_idle, expires_at),
             csrf=secrets.token_urlsafe(32),
             revision=person.revision,
+            trust=believed_by,
         )
         token = secrets.token_urlsafe(32)
         how = identity.authentication
@@ -326,6 +337,10 @@ class Broker:
                 link = running.aws.console_link(credentials, target, issuer, self._clock.now())
         except Refusal as refusal:
             trail.write(kinds.failed, self._clock.now(), {"code": refusal.code, "why": refusal.detail})
+            raise
+        except Exception as defect:
+            why = type(defect).__name__  # not its message, which may quote what must not be on record
+            trail.write(kinds.failed, self._clock.now(), {"code": Internal.code, "why": why})
             raise
         facts |= {
             "access_key_id": credentials.access_key_id,
@@ -397,6 +412,13 @@ def _source(running: Running, source: str) -> Source:
     if found is None:
         raise SourceUnknown(f"no source {source[:64]!r}")
     return found
+
+
+def _same_source(begun: Running, current: Running, source: SourceId) -> None:
+    """Refuse a sign-in whose source has been removed since, or is believed by other things now."""
+    before = begun.trust.get(source)
+    if before is None or before != current.trust.get(source):
+        raise SignInNotOurs(f"source {source} has changed since revision {begun.revision.number}")
 
 
 def _hash(secret: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.errors import TooMany
 
@@ -23,6 +23,8 @@ KEPT = 65_536
 SHARED = 64
 """How many times an address's limit the shared count may reach, so that a flood from everywhere is
 bounded without shutting out the honest stranger at once."""
+_LATE = timedelta(minutes=2)
+"""A request's own minute may be the one before, not this far behind."""
 
 
 def prefix(address: str) -> str:
@@ -100,6 +102,8 @@ class Tally:
 
     def _turn(self, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
-        if minute != self._minute:
+        # Who was long at work brings an earlier minute: that must not wipe this one's counts. A clock that
+        # was moved back begins anew.
+        if self._minute is None or not timedelta(0) <= self._minute - minute < _LATE:
             self._minute = minute
             self._by_address.clear()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,11 +30,19 @@ _UNDERSCORED: Final = frozenset({b"x-amz-sso_bearer_token"})
 _ONE_ONLY: Final = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"})
 """Of these the first counts; further ones are not joined to it."""
 
+log = logging.getLogger("daypass.web")
+
 Headers = list[tuple[bytes, bytes]]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[[Message, Callable[..., object]], Iterable[bytes]]
+LAST_RESORT: Final[tuple[int, Headers, bytes]] = (
+    503,
+    [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")],
+    b"Something went wrong here. Nothing was given out.\nCode: internal\n",
+)
+"""Where the application cannot answer at all: granian would make it a 500."""
 
 
 class Listener:
@@ -49,9 +58,13 @@ class Listener:
         headers: Headers = list(scope["headers"])
         body = await self._body(dict(headers), receive)
         loop = asyncio.get_running_loop()
-        status, given, answer = await loop.run_in_executor(
-            self._pool, answered, self._app, environ(scope, headers, body)
-        )
+        try:
+            status, given, answer = await loop.run_in_executor(
+                self._pool, answered, self._app, environ(scope, headers, body)
+            )
+        except Exception as error:  # noqa: BLE001 - no thread to be had, or not even an error page
+            log.error("defect", extra={"error": type(error).__name__})
+            status, given, answer = LAST_RESORT
         await send({"type": "http.response.start", "status": status, "headers": given})
         await send({"type": "http.response.body", "body": answer})
 

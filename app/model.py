@@ -135,6 +135,8 @@ class Session:
     csrf: str = field(repr=False)
     revision: int = 0
     """Revision on which the sign-in finished."""
+    trust: str = ""
+    """Digest of what the proof was believed by (`principal.trust`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 
 from app.errors import NotSignedIn
-from app.model import GroupMap, Identity, Principal, Provider, Revision, SourceId
+from app.model import GroupMap, Identity, Principal, Provider, Revision, SamlProvider, SourceId
 
 
 def map_groups(source: SourceId, table: GroupMap, theirs: Iterable[str]) -> frozenset[str]:
@@ -49,6 +51,24 @@ def principal(identity: Identity, revision: Revision) -> Principal:
         tags=_tags(provider.session_tags, identity.claims),
         revision=revision.number,
     )
+
+
+def trust(provider: Provider) -> str:
+    """What decides whom a source's proofs are believed to name, as a digest (hex).
+
+    Where it changes under the same source id, what was believed before counts no more: another directory's
+    subjects are other people, and what was proof of a second factor may be none. Not in it is what is applied
+    anew at each question: groups, session tags, the boundary.
+    """
+    if isinstance(provider, SamlProvider):
+        xml = provider.metadata_xml
+        told = [provider.metadata_url, None if xml is None else hashlib.sha256(xml).hexdigest()]
+    else:
+        told = [provider.issuer, provider.client_id, str(provider.userinfo), *sorted(provider.scopes)]
+    claims, mfa = provider.claims, provider.mfa
+    names = [claims.subject, claims.username, claims.groups]
+    parts = [provider.type, told, names, sorted(mfa.contexts), sorted(mfa.methods)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _groups(provider: Provider, identity: Identity) -> frozenset[str]:

@@ -75,7 +75,7 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
 
 
 def _granian(target: str, host: str, port: int, workers: int, threads: int, logs: dict[str, object]) -> None:
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 
     from app import listener
@@ -85,6 +85,9 @@ def _granian(target: str, host: str, port: int, workers: int, threads: int, logs
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
+        # Of HTTP/2, one connection carries 200 requests at once: their bodies would be 200 times what
+        # _CONNECTIONS bounds.
+        http=HTTPModes.http1,
         workers=workers,
         # Granian counts connections here, idle ones too: a browser keeps several open for half a minute.
         backpressure=_CONNECTIONS,

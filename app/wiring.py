@@ -25,6 +25,7 @@ from app.limits import Tally
 from app.model import AuditEvent, AuditKind, Revision, Settings, SourceId
 from app.outbound import Fetcher
 from app.policy import Index
+from app.principal import trust
 from app.sealing import Sealer
 from app.signin import registry
 from app.signin.seam import KnownMetadata
@@ -104,22 +105,24 @@ def handed_down(parts: Parts, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def activate(store: Store, revision: Revision, clock: Clock) -> int:
     """Make a checked configuration the active revision; an unchanged one stays. Returns its number."""
-    latest = store.revisions.latest_number()
+    latest = store.revisions.latest()
+    if latest is not None and latest.digest == revision.digest:
+        return latest.number
     # What cannot be compiled must not become active: a policy's error shows here at the latest.
     Index.compile(revision)
     now = clock.now()
-    number = store.revisions.activate(revision.digest, revision.files, now)
-    if number != latest:
+
+    def record(number: int) -> None:
         detail: dict[str, object] = {"digest": revision.digest, "by": "start"}
-        event = AuditEvent(
-            kind=AuditKind.REVISION_ACTIVATED,
-            at=now,
-            request_id="-",
-            address="-",
-            revision=number,
-            detail=detail,
-        )
+        event = AuditEvent(AuditKind.REVISION_ACTIVATED, now, "-", "-", revision=number, detail=detail)
         AuditWriter(store.audit, clock).record(event)
+
+    # On record before it counts: a revision on record that did not become active is harmless.
+    expected = 1 if latest is None else latest.number + 1
+    record(expected)
+    number = store.revisions.activate(revision.digest, revision.files, now)
+    if number != expected:  # another start came between
+        record(number)
     return number
 
 
@@ -137,7 +140,9 @@ def wire(
     environ = os.environ if environ is None else environ
     clock = clock or SystemClock()
     on_disk = cache(lambda: read_revision(environ))
-    keyring = load_or_create(Path(environ.get("DAYPASS_KEYS") or on_disk().settings.keys), clock.now())
+    # Only `serve` hands the key file's place down, to its workers; from outside, the configuration says it.
+    handed = None if apply else environ.get("DAYPASS_KEYS")
+    keyring = load_or_create(Path(handed or on_disk().settings.keys), clock.now())
     url = environ.get("DAYPASS_DATABASE") or on_disk().settings.database
     store = open_store(url, Sealer(keyring.sealing_keys))
     if apply or store.revisions.latest_number() is None:
@@ -215,5 +220,6 @@ def _running(revision: Revision, keyring: Keyring, store: Store, clock: Clock) -
         revision=revision,
         index=Index.compile(revision),
         sources=registry.make(revision.providers, tools),
+        trust={source: trust(provider) for source, provider in revision.providers.items()},
         aws=Aws(settings.aws),
     )

@@ -161,9 +161,10 @@ class Demo:
             "The broker",
             ["app", "serve"],
             {
-                "DAYPASS_DATABASE": database_url(self.state),
                 **clean,
                 **self._secrets,
+                # Never the database of whoever runs the demo: its configuration would become the active one there.
+                "DAYPASS_DATABASE": database_url(self.state),
                 "DAYPASS_CONFIG": str(self.config),
                 "AWS_ACCESS_KEY_ID": broker_key.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": broker_key.secret_access_key,

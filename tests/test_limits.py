@@ -44,6 +44,16 @@ def test_refusals_shut_an_address_out_only_once_there_are_too_many():
         tally.check("192.0.2.1", "refusals", 2, NOON)
 
 
+def test_who_was_long_at_work_does_not_wipe_the_present_minutes_counts_but_a_clock_moved_back_does():
+    tally = Tally()
+    for _ in range(3):
+        tally.refused("192.0.2.1", "saml.signature", NOON)
+    tally.refused("192.0.2.2", "provider.failed", NOON - timedelta(seconds=20))
+    with pytest.raises(TooMany):
+        tally.check("192.0.2.1", "refusals", 3, NOON)
+    tally.check("192.0.2.1", "refusals", 3, NOON - timedelta(hours=1))
+
+
 def test_counts_that_cannot_be_saved_are_kept_for_the_next_time():
     tally = Tally()
     tally.refused("192.0.2.1", "saml.signature", NOON)

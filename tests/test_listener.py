@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from flask import Flask, request
 
-from app.listener import MOST, Late, Listener, answered, environ, load
+from app.listener import MOST, Late, Listener, Wsgi, answered, environ, load
 
 SCOPE = {
     "method": "POST",
@@ -48,6 +48,7 @@ def talk(
     pause: float = 0,
     deadline: float = 5,
     gone: bool = False,
+    app: Wsgi | None = None,
     **scope: object,
 ) -> tuple[int, bytes]:
     """Status and body of the answer to a body in pieces; `gone`: the client hangs up after them."""
@@ -63,7 +64,7 @@ def talk(
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    listener = Listener(echo().wsgi_app, 2, deadline)
+    listener = Listener(app or echo().wsgi_app, 2, deadline)
     asyncio.run(listener({**SCOPE, "headers": list(headers), **scope}, receive, send))
     start, body = sent
     return start["status"], body["body"]  # type: ignore[return-value]
@@ -176,6 +177,21 @@ def test_the_applications_answer_is_closed_even_when_it_fails():
     with pytest.raises(ValueError):
         answered(lambda environ, start: Failing(), {})
     assert closed == [True]
+
+
+def test_an_application_that_cannot_answer_at_all_is_a_503_that_says_nothing():
+    def failing(environ: object, start: object) -> Iterable[bytes]:
+        raise MemoryError("secret")
+
+    status, body = talk(method="GET", app=failing)
+    assert status == 503
+    assert b"secret" not in body and b"Nothing was given out" in body
+
+    def unsendable(environ: object, start: Callable[..., object]) -> Iterable[bytes]:
+        start("200 OK", [("X", "\u20ac")])
+        return [b"secret"]
+
+    assert talk(method="GET", app=unsendable) == (status, body)
 
 
 def test_a_target_is_loaded_by_name():

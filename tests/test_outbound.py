@@ -422,6 +422,13 @@ def test_one_closed_address_among_good_ones_refuses_the_name() -> None:
     assert len(reached) == 1
 
 
+@pytest.mark.parametrize("odd", ["", "127.0.0.1%lo", "idp.example", "127.1", "[::1]"])
+def test_what_the_resolver_says_is_an_address_or_the_name_is_refused(odd: str) -> None:
+    with server(says(HONEST)) as port:
+        fetcher = Fetcher(True, timeout=SHORT, resolve=lambda host, port: ["127.0.0.1", odd])
+        assert refusal(lambda: fetcher.get(f"http://idp.example:{port}/")).code == "provider.address"
+
+
 def test_a_name_is_resolved_once_so_that_a_second_answer_cannot_rebind_it() -> None:
     answers = [["127.0.0.1"], ["169.254.169.254"]]
     asked: list[str] = []

@@ -61,6 +61,7 @@ class Sessions:
             "authentication": dump_authentication(identity.authentication),
             "csrf": session.csrf,
             "revision": session.revision,
+            "trust": session.trust,
         }
         row = {
             "id": session.id,
@@ -130,6 +131,7 @@ class Sessions:
             idle_at=row.idle_at,
             csrf=document["csrf"],
             revision=document["revision"],
+            trust=document.get("trust", ""),  # a row from before it was kept: sign in again
         )
 
 

@@ -517,6 +517,17 @@ def test_an_odd_header_is_no_defect(acme: SamlCompany, header: bytes) -> None:
         assert re.search(rb"x-request-id: [0-9a-f]{16}", answer)
 
 
+def test_a_connection_carries_one_request_at_a_time(acme: SamlCompany) -> None:
+    # HTTP/2 would let each of the bounded number of connections hold 200 bodies.
+    with socket.create_connection(("127.0.0.1", acme.port), timeout=5) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        try:
+            answer = connection.recv(1000)
+        except ConnectionError:
+            answer = b""
+    assert answer[3:4] != b"\x04", "a SETTINGS frame: HTTP/2 is spoken"
+
+
 def test_what_is_not_http_is_turned_away_and_the_next_request_served(acme: SamlCompany) -> None:
     host = f"Host: localhost:{acme.port}\r\n".encode()
     for request in (

@@ -47,7 +47,8 @@ REFUSED = {
     "a list as a key": ("? [a]\n: 2", "f.yaml:1:3  a key must be text"),
     "a tab for a blank": (
         "a:\n\tb: 1",
-        "f.yaml:2:1  not YAML: while scanning for the next token, found character that cannot start any token; indent with spaces",
+        "f.yaml:2:1  not YAML: while scanning for the next token, "
+        "found character that cannot start any token; indent with spaces",
     ),
     "an open bracket": ("a: [1", "f.yaml:2:1  not YAML: "),
     "a colon in plain text": ("a: b: c", "f.yaml:1:5  not YAML: "),

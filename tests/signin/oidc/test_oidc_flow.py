@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -11,6 +13,7 @@ import pytest
 
 from app.errors import Refusal
 from app.model import Proof, SourceId
+from app.signin.places import MOST
 from app.signin.seam import Proven
 from tests.signin.oidc.builders import (
     BASE,
@@ -260,6 +263,47 @@ def test_a_token_endpoint_that_misbehaves_is_refused(
     assert provider.hits["/elsewhere"] == 0
     provider.routes["/token"] = honest
     assert ours.sign_in().identity.username == "piotr"
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token"])
+def test_who_finds_too_many_waiting_for_a_slow_provider_is_refused_while_they_wait(
+    ours: Journey, path: str
+) -> None:
+    going, arrived, released = (threading.Semaphore(0), threading.Semaphore(0), threading.Event())
+    honest = ours.provider.routes[path]
+
+    def slow(handler: Handler) -> None:
+        arrived.release()
+        released.wait(4)
+        honest(handler)
+
+    if path == "/token":
+        begun = [ours.start() for _ in range(MOST + 1)]
+        fields = [ours.provider.authorize(each.outbound.url) for each in begun]
+    ours.provider.routes[path] = slow
+
+    def go(number: int) -> str:
+        going.release()
+        if path != "/token":
+            return ours.start().outbound.url
+        return ours.finish(begun[number], fields[number]).identity.username
+
+    with ThreadPoolExecutor(MOST + 1) as pool:
+        waiting = [pool.submit(go, number) for number in range(MOST)]
+        for _ in range(MOST):
+            going.acquire()
+        arrived.acquire()
+        time.sleep(0.3)  # until each of them has its place
+        late = pool.submit(go, MOST)
+        try:
+            with pytest.raises(Refusal) as refused:
+                late.result(timeout=3)
+        finally:
+            released.set()
+        assert all(each.result() for each in waiting)
+    assert refused.value.code == "provider.failed"
+    assert "wait for the provider already" in refused.value.detail
+    assert go(MOST)
 
 
 @pytest.mark.parametrize("status", [201, 400, 401, 403, 500])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -195,6 +197,32 @@ def test_a_key_address_that_misbehaves_is_refused(
 ) -> None:
     provider.routes["/jwks"] = route
     assert code(journey(provider, timeout=0.5).sign_in) == "provider.failed"
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, "/jwks"])
+@pytest.mark.parametrize("status", [201, 404, 500])
+def test_a_good_document_with_a_bad_status_is_refused(provider: Provider, path: str, status: int) -> None:
+    documents = {DISCOVERY: provider.document(), "/jwks": {"keys": provider.keys}}
+    honest = provider.routes[path]
+    provider.routes[path] = lambda handler: handler.json(documents[path], status)
+    assert code(journey(provider).sign_in) == "provider.failed"
+    provider.routes[path] = honest
+    assert journey(provider).sign_in().identity.username == "piotr"
+
+
+def test_a_crowd_that_meets_no_keys_yet_costs_one_fetch(ours: Journey) -> None:
+    ours.start()
+    honest = ours.provider.routes["/jwks"]
+
+    def slow(handler: Handler) -> None:
+        time.sleep(0.3)
+        honest(handler)
+
+    ours.provider.routes["/jwks"] = slow
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: ours.sign_in().identity.username, range(6)))
+    assert found == ["piotr"] * 6
+    assert ours.provider.hits["/jwks"] == 1
 
 
 def test_thirty_unknown_key_ids_cost_one_fetch_a_minute(ours: Journey) -> None:

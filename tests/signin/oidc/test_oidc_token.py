@@ -218,6 +218,13 @@ def test_the_check_itself_takes_no_algorithm_without_a_key_pair(algorithm: str, 
         signed_payload(signed, (algorithm,), lambda alg, kid: key)  # type: ignore[arg-type, return-value]
 
 
+@pytest.mark.parametrize(("algorithm", "key"), [("RS256", ec()), ("ES256", rsa()), ("ES256", ec("P-384"))])
+def test_a_key_that_the_library_cannot_check_with_means_no(algorithm: str, key: PublicKey) -> None:
+    signed = f"{b64({'alg': algorithm})}.{b64('{}')}.{b64(bytes(64))}"
+    with pytest.raises(OidcToken):
+        signed_payload(signed, (algorithm,), lambda alg, kid: key)
+
+
 def test_signatures_of_the_largest_modulus_are_bounded(ours: Journey) -> None:
     header, claims = {"alg": "RS256", "kid": "k1"}, ours.provider.honest_claims("n")
     huge = f"{b64(header)}.{b64(claims)}.{b64(b'x' * 4_000)}"

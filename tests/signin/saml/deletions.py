@@ -6,22 +6,16 @@ few checks that are no `raise` of their own (lists, flags) are widened by hand b
 
 from __future__ import annotations
 
-import ast
 import re
-import resource
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.deletions import BROKEN, HANGS, ROOT, copied, failing, instead, raises, row
+
 MODULES = ("saml_xml", "saml_shape", "saml_signature", "saml_profile", "saml", "saml_metadata", "saml_trust")
 TESTS = ("test_attacks", "test_sign_in", "test_metadata", "test_trust")
-MEMORY = 4 * 1024**3
-"""Bytes: a check that is out may let a device be read without end."""
 
 SECOND_LOOKS = {"NotAccepted: of a document type of its own"}
 """Behind another check; `BY_HAND` takes out both."""
@@ -153,12 +147,8 @@ class Deletion:
 def deletions() -> Iterator[Deletion]:
     for module in MODULES:
         text = (ROOT / "app" / "signin" / f"{module}.py").read_text()
-        lines = text.splitlines(keepends=True)
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Raise) and node.exc is not None and node.end_lineno is not None:
-                indent = " " * node.col_offset
-                kept = [*lines[: node.lineno - 1], f"{indent}pass\n", *lines[node.end_lineno :]]
-                yield Deletion(module, said(node.exc), "".join(kept))
+        for what, source in raises(text):
+            yield Deletion(module, what, source)
         for where, what, old, new in BY_HAND:
             if where == module:
                 if old not in text:
@@ -169,78 +159,27 @@ def deletions() -> Iterator[Deletion]:
                 yield Deletion(module, what, changed)
 
 
-def said(refusal: ast.expr) -> str:
-    """The words of a refusal as the operator reads them, with `…` for what is filled in."""
-    if isinstance(refusal, ast.Call):
-        name = ast.unparse(refusal.func)
-        if refusal.args:
-            words = re.sub(r"\{[^}]*\}", "…", ast.unparse(refusal.args[0]).removeprefix("f").strip("'\""))
-            return f"{name}: {words}"
-        return name
-    return ast.unparse(refusal)
-
-
-def failing(folder: Path) -> str:
-    """The first tests that fail there, `hangs` if they do not end, or nothing."""
-
-    def bounded() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-    tests = [f"tests/signin/saml/{name}.py" for name in TESTS]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--maxfail=2",
-        "--timeout=30",
-        "--tb=no",
-        "-p",
-        "no:cacheprovider",
-    ]
-    try:
-        run = subprocess.run(
-            [*command, *tests],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            preexec_fn=bounded,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return "(hangs until killed)"
-    found = re.findall(
-        r"^(?:FAILED|ERROR) \S*?/(test_\w+)\.py(?:::(.*?))?(?: - .*)?$", run.stdout, re.MULTILINE
+def outcome(folder: Path) -> str:
+    """The first tests that fail there, in the table's words, or nothing."""
+    found = failing(folder, [f"tests/signin/saml/{name}.py" for name in TESTS], most=2, seconds=60)
+    names = [each if each in (HANGS, BROKEN) else each.partition("::")[2] for each in found]
+    return "; ".join(
+        re.sub(r"test_the_attack_is_refused_and_its_honest_twin_is_not", "attack ", name) for name in names
     )
-    names = [
-        re.sub(r"test_the_attack_is_refused_and_its_honest_twin_is_not", "attack ", name) for _, name in found
-    ]
-    return "; ".join(names) if names else ("" if run.returncode == 0 else "(the tests cannot run)")
 
 
 def main() -> int:
     alive = 0
     print("| module | check that was taken out | what then fails |\n|---|---|---|")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        shutil.copytree(ROOT / "app", folder / "app")
-        (folder / "tests" / "signin").mkdir(parents=True)
-        for part in ("__init__.py", "signin/__init__.py"):
-            (folder / "tests" / part).touch()
-        shutil.copytree(ROOT / "tests" / "signin" / "saml", folder / "tests" / "signin" / "saml")
-        shutil.copy(ROOT / "pyproject.toml", folder)
+    parts = ("app", "tests/__init__.py", "tests/signin/__init__.py", "tests/signin/saml", "pyproject.toml")
+    with copied(*parts) as folder:
         for deletion in deletions():
-            file = folder / "app" / "signin" / f"{deletion.module}.py"
-            whole = file.read_text()
-            file.write_text(deletion.source)
-            outcome = failing(folder)
-            file.write_text(whole)
-            survives = not outcome and deletion.what not in SECOND_LOOKS
+            with instead(folder / "app" / "signin" / f"{deletion.module}.py", deletion.source):
+                fails = outcome(folder)
+            survives = not fails and deletion.what not in SECOND_LOOKS
             alive += survives
             nothing = "**nothing**" if survives else "nothing: a second look, see the row with both out"
-            cells = (f"`{deletion.module}`", deletion.what, outcome or nothing)
-            print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |", flush=True)
+            row(f"`{deletion.module}`", deletion.what, fails or nothing)
     return 1 if alive else 0
 
 
