@@ -167,6 +167,13 @@ class FakeBroker:
         del self.pending[key]
         self.sessions.pop(previous or "", None)
         made = self.new_session()
+        later = self.now - made.created_at  # by the clock that the test runs on
+        made = replace(
+            made,
+            created_at=self.now,
+            expires_at=made.expires_at + later,
+            idle_at=made.idle_at + later,
+        )
         self.sessions[token := secrets.token_urlsafe(32)] = made
         return SignedIn(made, token, ask.next)
 
