@@ -46,7 +46,7 @@ lint: venv ## style, types, import rules, Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 bench: venv ## figures, as ratios to a floor measured in the same run
-	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in bench/[a-z]*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" || exit 1; done
 
 docs: venv ## documentation that is made from the code, and its links checked
 	$(BIN)/python -m app config schema --write docs/reference/schema

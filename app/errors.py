@@ -4,7 +4,7 @@
     ├── ProofRefused     401  a sign-in proof was not believed, or nobody is signed in
     ├── AccessRefused    403  the decision is no, and something the person could do would change it
     ├── Unknown          404  no such thing, or nothing the person could do would open it
-    ├── AskRefused       422  the question is malformed (and its kin 400, 405, 413, 415)
+    ├── AskRefused       422  the question is malformed (and its kin 400, 405, 409, 413, 415)
     ├── TooMany          429  slow down
     ├── UpstreamFailed   502  a provider or STS lied or failed
     └── Unavailable      503  cannot decide safely now
@@ -236,6 +236,16 @@ class RoleUnknown(Unknown):
     default_words = "There is no such role for you."
 
 
+class PersonUnknown(Unknown):
+    code = "person.unknown"
+    default_words = "Nobody of that name has signed in here."
+
+
+class RevisionUnknown(Unknown):
+    code = "revision.unknown"
+    default_words = "There is no such revision."
+
+
 # --- 422 and kin ----------------------------------------------------------------------------------
 
 
@@ -267,6 +277,38 @@ class TooLarge(AskRefused):
     code = "request.too_large"
     status = 413
     default_words = "The request is too large."
+
+
+class RevisionChanged(AskRefused):
+    """Another revision was activated since the one that a change was planned on."""
+
+    code = "revision.changed"
+    status = 409
+    title = "Changed meanwhile"
+    default_words = (
+        "Another revision was activated in the meantime. Nothing was changed. Look at the plan again."
+    )
+
+
+class RevisionUnusable(AskRefused):
+    """A revision's files make no configuration here any more, as when a secret that they name is gone."""
+
+    code = "revision.unusable"
+    status = 409
+    title = "Cannot be used"
+    default_words = "That revision cannot be used as it is. Nothing was changed. The log says why."
+
+
+class ConfigurationWrong(AskRefused):
+    """The configuration folder cannot be used; every problem at once."""
+
+    code = "configuration.wrong"
+    title = "Not right yet"
+    default_words = "The configuration folder is not right, so nothing was changed. Mend what is listed."
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class MediaType(AskRefused):

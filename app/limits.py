@@ -18,6 +18,8 @@ STARTS_PER_MINUTE = 300
 """Sign-ins started by one address: an office behind one address at nine in the morning gets through."""
 REFUSALS_PER_MINUTE = 120
 """Refused proofs of one address, after which it waits for the next minute."""
+EXPLANATIONS_PER_MINUTE = 120
+"""Questions "why" of one address: each looks for a way that the person could open a role, some milliseconds."""
 KEPT = 65_536
 """Pairs of address and thing counted apart in one minute (about 10 MB); the rest shares one count."""
 SHARED = 64

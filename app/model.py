@@ -201,6 +201,41 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """The allow that came nearest without matching, and what it failed on."""
+
+    statement: StatementRef
+    failed: str
+    """In words, with both sides: `needs MFA in the last 15 minutes; yours is 40 minutes old`."""
+    group: str | None = None
+    """The group that carries it, where the person is not in it; never told to the person."""
+    level: str | None = None
+    """The guardrail level it belongs to, where that is what blocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision about a role in words: why it is so, and what would change it."""
+
+    role: RoleArn
+    decision: Decision
+    why: str
+    """A sentence or two."""
+    nearest: Nearest | None
+    would_change: str
+    """What to do; empty where the answer is yes."""
+    within_reach: bool
+    """The answer is no, and something the person could do turns it into a yes: found by deciding again."""
+    detail: str = field(default="", repr=False)
+    """The decision with its statements and their places, for the operator and the audit record."""
+
+    @property
+    def refusal(self) -> str:
+        """The words of a refusal that the person can do something about."""
+        return f"You may not use this role now. {self.why} {self.would_change}"
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """An identity with what the active revision attaches to it."""
 
@@ -319,8 +354,15 @@ class AuditKind(StrEnum):
     CONSOLE_REFUSED = "console.refused"
     CONSOLE_FAILED = "console.failed"
     REVISION_ACTIVATED = "revision.activated"
+    """Written before it counts."""
+    REVISION_FAILED = "revision.failed"
+    """What the record before it announced did not happen."""
     PROVIDER_CHANGED = "provider.changed"
     """Trust material (certificates, addresses) of a source was first taken or replaced by a person."""
+    ADMINISTRATION_USED = "administration.used"
+    """A signed-in person administered something, by a `daypass:` action that `detail` names."""
+    ADMINISTRATION_REFUSED = "administration.refused"
+    """A signed-in person was refused that."""
     ACCESS_REFUSED = "access.refused"
     """A signed-in person was refused something other than credentials."""
 

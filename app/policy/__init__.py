@@ -6,23 +6,31 @@
 `intersect` makes the one session policy that two documents amount to.
 """
 
+from app.policy.assumed import Bounds, Doubt
+from app.policy.available import supplied_keys
 from app.policy.condition_keys import KEYS, ConditionKey
 from app.policy.context import PersonContexts, context
 from app.policy.document import Document, Kind, Statement
 from app.policy.evaluate import evaluate, trusts
+from app.policy.explain import explain
 from app.policy.index import Index
 from app.policy.intersect import intersect
 from app.policy.lint import lint
+from app.policy.outlook import NOTHING, Outlook
 from app.policy.problems import PolicyInvalid, PolicyProblem
 from app.policy.read import parse, render
 from app.policy.request import RequestContext
 
 __all__ = [
     "KEYS",
+    "NOTHING",
+    "Bounds",
     "ConditionKey",
     "Document",
+    "Doubt",
     "Index",
     "Kind",
+    "Outlook",
     "PersonContexts",
     "PolicyInvalid",
     "PolicyProblem",
@@ -30,9 +38,11 @@ __all__ = [
     "Statement",
     "context",
     "evaluate",
+    "explain",
     "intersect",
     "lint",
     "parse",
     "render",
+    "supplied_keys",
     "trusts",
 ]

@@ -373,6 +373,11 @@ class Condition:
         self.negated = row is not None and row.negated
         self.test: Test | None = row.build(texts, variables and row.variables) if row else None
 
+    @property
+    def templated(self) -> bool:
+        """True if a value holds a policy variable that is resolved with each request."""
+        return bool(getattr(self.test, "templates", ()))
+
     def holds(self, context: RequestContext, unsure: bool) -> bool:
         """True if the request satisfies this condition."""
         value = context.find(self.key)

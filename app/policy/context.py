@@ -203,9 +203,15 @@ def _saml(keys: dict[str, Value], identity: Identity) -> None:
         keys["saml:sub"] = subject[0]
 
 
-def _oidc(keys: dict[str, Value], identity: Identity, provider: OidcProvider) -> None:
+def issuer_of(provider: OidcProvider) -> str | None:
+    """What stands before the colon in the provider's own keys; None where that is a name of ours."""
     issuer = provider.issuer.partition("://")[2].rstrip("/")
-    if not issuer or issuer.lower() in _RESERVED_ISSUERS:
+    return issuer if issuer and issuer.lower() not in _RESERVED_ISSUERS else None
+
+
+def _oidc(keys: dict[str, Value], identity: Identity, provider: OidcProvider) -> None:
+    issuer = issuer_of(provider)
+    if issuer is None:
         return
     for row in OIDC_CLAIMS:
         values = identity.claims.get(row.name)

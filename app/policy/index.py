@@ -8,8 +8,8 @@ that matches many roles, or names them by a policy variable, is kept aside and t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -27,14 +27,17 @@ from app.model import (
     RoleArn,
     SourceId,
 )
-from app.policy import managed
+from app.policy import assumed, managed, rights
+from app.policy.actions import AdminAction
 from app.policy.conditions import Condition
 from app.policy.context import PersonContexts, of_catalogue, of_role, role_facts
 from app.policy.document import Document, Kind, Statement
+from app.policy.outlook import Asking, Outlooks, Share, Shares
 from app.policy.patterns import Actions, Glob, Resource, Variable, Wild
 from app.policy.problems import PolicyInvalid, PolicyProblem
 from app.policy.read import Memo, read
 from app.policy.request import EMPTY, RequestContext, Value
+from app.policy.rights import Rights
 from app.policy.text import fold
 
 ACTION: Final = "sts:AssumeRole"
@@ -217,10 +220,13 @@ class Index:
         groups: Mapping[str, tuple[tuple[str, ...], _Unit | None]],
         levels: tuple[_Unit | None, ...],
         documents: Mapping[str, Document],
+        rights: Rights,
     ) -> None:
         """Use `Index.compile`."""
+        self._rights = rights
         self._number = revision.number
         self._providers: Mapping[SourceId, Provider] = revision.providers
+        self._level_names = tuple(name for name, _ in revision.guardrails)
         self._catalogue = catalogue
         self._policies = policies
         self._groups = groups
@@ -265,6 +271,7 @@ class Index:
         policies = {name: filing.unit(made.statements) for name, made in documents.items()}
         short = _short_forms(revision)
         groups: dict[str, tuple[tuple[str, ...], _Unit | None]] = {}
+        administering: dict[str, tuple[tuple[str, ...], tuple[Statement, ...]]] = {}
         for name in dict.fromkeys((*revision.groups, *short)):
             group = revision.groups.get(name)
             own: list[Statement] = list(short.get(name, ()))
@@ -278,10 +285,39 @@ class Index:
             unit = filing.unit(own)
             if unit is not None or names:
                 groups[name] = (names, unit)
-        levels = tuple(filing.unit(statements(texts, Kind.GUARDRAIL)) for _, texts in revision.guardrails)
+            about = rights.about(own)
+            if about or names:
+                administering[name] = (names, about)
+        caps = [tuple(statements(texts, Kind.GUARDRAIL)) for _, texts in revision.guardrails]
+        levels = tuple(map(filing.unit, caps))
         if problems:
             raise PolicyInvalid(tuple(problems))
-        return cls(revision, catalogue, policies, groups, levels, documents)
+        administration = Rights(
+            revision.number,
+            {name: rights.about(made.statements) for name, made in documents.items()},
+            administering,
+            tuple(map(rights.about, caps)),
+        )
+        return cls(revision, catalogue, policies, groups, levels, documents, administration)
+
+    def extended(self, revision: Revision, policy: PolicyText) -> Index:
+        """This index with one more customer-managed policy, or another text of one: what a draft would change.
+
+        `revision` is the one that this was compiled from. Costs what the policy costs, not a compilation.
+        Raises PolicyInvalid.
+        """
+        document = read(policy, Kind.IDENTITY, Memo())
+        unit = _Filing(self._catalogue).unit(document.statements)
+        own = self._rights
+        return Index(
+            revision,
+            self._catalogue,
+            {**self._policies, policy.name: unit},
+            self._groups,
+            self._levels,
+            {**self._documents, policy.name: document},
+            replace(own, policies={**own.policies, policy.name: rights.about(document.statements)}),
+        )
 
     @property
     def revision(self) -> int:
@@ -310,10 +346,53 @@ class Index:
         filed, tried = self._candidates(principal, arn)
         return self._decide(filed, tried, self._guards(arn), arn, known)
 
+    def permits(
+        self, principal: Principal, action: str, resource: str, context: Mapping[str, Value]
+    ) -> Decision:
+        """May this principal administer this? `action` is one of `daypass:`; anything else is implicitly denied.
+
+        Decided as IAM does: policies of the groups, guardrails, and the permissions boundary of the source.
+        Raises Unavailable as `decide` does.
+        """
+        return self._rights.permits(principal, action, resource, context)
+
+    def permits_anywhere(self, principal: Principal, row: AdminAction, context: Mapping[str, Value]) -> bool:
+        """Whether there is something that the principal may do this to; True only where `permits` would be.
+
+        It may miss an Allow whose pattern a Deny covers in part. Raises Unavailable as `decide` does.
+        """
+        return self._rights.anywhere(principal, row, context)
+
     def statements(self, principal: Principal, role: Role) -> tuple[Statement, ...]:
         """The statements that a decision looks at: those attached to the principal that may concern the role."""
         filed, tried = self._candidates(principal, str(role.arn))
         return (*filed, *tried)
+
+    def guards(self, role: Role) -> tuple[tuple[str, tuple[Statement, ...]], ...]:
+        """(level, statements that may concern the role) for each guardrail level, in order."""
+        found = self._guards(str(role.arn))
+        return tuple(zip(self._level_names, found, strict=True))
+
+    def elsewhere(self, principal: Principal, role: Role) -> Iterator[tuple[str, Statement]]:
+        """(group, Allow that may concern the role) for what the principal has by none of its groups.
+
+        For operators: it costs as much as there are groups.
+        """
+        arn = str(role.arn)
+        held = frozenset(self._units(principal))
+        for group, (names, own) in self._groups.items():
+            if group in principal.groups:
+                continue
+            for unit in (*(self._policies.get(name) for name in names), own):
+                if unit is None or unit in held:
+                    continue
+                for statement in (*unit.filed.get(arn, ()), *unit.aside):
+                    if not statement.deny:
+                        yield group, statement
+
+    def provider(self, principal: Principal) -> Provider | None:
+        """The principal's source in this revision."""
+        return self._providers.get(principal.identity.source)
 
     def assumable(
         self, principal: Principal, contexts: Callable[[Role], Mapping[str, Value]]
@@ -341,6 +420,26 @@ class Index:
             if decision.effect is Effect.ALLOW:
                 found.append((role, decision))
         return found
+
+    def outlooks(self, arns: Sequence[str]) -> Outlooks[_Unit]:
+        """For asking about many people; the roles' bits go by their place in `arns`, others are left out."""
+        bits = {arn: 1 << place for place, arn in enumerate(arns)}
+        return Outlooks(self._units, self._levels, lambda unit: self._shares(unit, bits))
+
+    def bounds(self, principal: Principal, role: Role, context: Mapping[str, Value]) -> assumed.Bounds:
+        """May this principal assume this role: surely, or for some requests, and on what that depends.
+
+        Raises Unavailable as `decide` does.
+        """
+        arn = str(role.arn)
+        known = RequestContext.of(context)
+        filed, tried = self._candidates(principal, arn)
+        attached = [(each, assumed.matches(each, None, known)) for each in filed]
+        attached += [(each, assumed.matches(each, arn, known)) for each in tried]
+        levels = [
+            [(each, assumed.matches(each, arn, known)) for each in level] for level in self._guards(arn)
+        ]
+        return assumed.bounds(attached, levels)
 
     # --- one decision -----------------------------------------------------------------------------
 
@@ -609,6 +708,39 @@ class Index:
                 return None
         return self._decision(Effect.ALLOW, allows)
 
+    # --- many people ------------------------------------------------------------------------------
+
+    def _shares(self, unit: _Unit, bits: Mapping[str, int]) -> Shares:
+        """What one attachment comes to for `Outlooks`."""
+        covered: dict[int, tuple[Statement, list[str]]] = {}
+        for arn, statements in unit.filed.items():
+            for statement in statements:
+                covered.setdefault(id(statement), (statement, []))[1].append(arn)
+        for statement in unit.aside:
+            reached = self._reach(statement)
+            if _fixed(statement):
+                reached = [arn for arn in reached if statement.covers_resource(arn, EMPTY)]
+            covered[id(statement)] = (statement, list(reached))
+        plain: dict[tuple[bool, _Gate | None], int] = {}
+        asking: list[Asking] = []
+        for statement, arns in covered.values():
+            roles = [(self._catalogue.roles[arn], bits[arn]) for arn in arns if arn in bits]
+            split = self._split(statement) if statement.conditions else ((), None)
+            if split is None or not _fixed(statement):
+                asking.append(Asking(statement, tuple(roles)))
+                continue
+            about_role, gate = split
+            if about_role:
+                roles = [each for each in roles if _hold_for(about_role, each[0], statement.deny)]
+            key = (statement.deny, gate)
+            for _, bit in roles:
+                plain[key] = plain.get(key, 0) | bit
+        shares = []
+        for (deny, gate), covers in plain.items():
+            conditions = gate.conditions if gate is not None else ()
+            shares.append(Share(deny, conditions, assumed.told(conditions), covers))
+        return Shares(tuple(shares), tuple(asking))
+
     def _reach(self, statement: Statement) -> Iterable[str]:
         """Roles that a statement kept aside can be about."""
         if statement.not_resource:
@@ -633,6 +765,11 @@ def _gates(cases: Iterable[_Case]) -> tuple[_Gate, ...]:
                 if gate is not None:
                     found[gate] = None
     return tuple(found)
+
+
+def _hold_for(conditions: Iterable[Condition], role: Role, deny: bool) -> bool:
+    facts = RequestContext(role_facts(role))
+    return all(condition.holds(facts, deny) for condition in conditions)
 
 
 def _fixed(statement: Statement) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from app.policy import condition_keys, conditions, patterns, values
+from app.policy import actions, condition_keys, conditions, patterns, values
 from app.policy.conditions import Condition, Quantifier
 from app.policy.document import CURRENT, Document, Kind, Statement
 from app.policy.patterns import Resource, Variable
@@ -87,6 +87,7 @@ def _statement(statement: Statement, document: Document, known: frozenset[str]) 
         yield from _action(text)
     for resource in statement.resources:
         yield from _resource(resource, variables)
+    yield from _administration(statement, document.kind)
     for condition in statement.conditions:
         yield from _condition(condition, statement, variables, known)
     if statement.deny and _never(statement):
@@ -110,6 +111,36 @@ def _resource(resource: Resource, variables: bool) -> Iterator[str]:
     if _VARIABLE.search(text) and (not variables or _VARIABLE.search(":".join(text.split(":", 5)[:5]))):
         yield f"resource `{text}`: a policy variable works only in Version {CURRENT} and after the fifth colon"
     yield from _templates(resource.parts)
+
+
+def _administration(statement: Statement, kind: Kind) -> Iterator[str]:
+    """What is said about daypass itself: actions and resources that there are not, or that never meet."""
+    for text in statement.actions.texts:
+        if actions.misspelt(text):
+            from difflib import get_close_matches  # only for what is wrong
+
+            known = {row.name.partition(":")[2]: row.name for row in actions.ACTIONS}
+            near = get_close_matches(text.partition(":")[2], known, 1, 0.75)
+            yield f"daypass has no action `{text}`" + (f"; did you mean `{known[near[0]]}`?" if near else "")
+    for resource in statement.resources:
+        if actions.speaks_of_daypass(resource) and not any(
+            actions.reaches(resource, row) for row in actions.ACTIONS
+        ):
+            forms = ", ".join(dict.fromkeys(row.resource for row in actions.ACTIONS))
+            yield f"resource `{resource.text}` names nothing of daypass; the forms are {forms}"
+    if statement.not_action or statement.not_resource:
+        return
+    for text in statement.actions.texts:
+        rows = () if text == "*" else actions.covered(text)
+        if rows and not any(
+            actions.reaches(resource, row) for row in rows for resource in statement.resources
+        ):
+            yield f"`{text}` is asked on {rows[0].resource}, which this statement does not name"
+    everything = statement.actions.everything and not statement.deny and kind is Kind.IDENTITY
+    if everything and any(
+        actions.reaches(resource, row) for row in actions.ACTIONS for resource in statement.resources
+    ):
+        yield "Allow of every action lets administer daypass too; write sts:AssumeRole, if only roles are meant"
 
 
 def _templates(parts: tuple[patterns.Token, ...]) -> Iterator[str]:

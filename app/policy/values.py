@@ -83,6 +83,11 @@ def address(text: str) -> Address | None:
     return parsed
 
 
+def address_of(version: int, number: int) -> Address:
+    """The address of IP version 4 or 6 that is this number."""
+    return IPv4Address(number) if version == 4 else IPv6Address(number)
+
+
 _PREFIX: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 

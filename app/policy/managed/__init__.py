@@ -2,6 +2,9 @@
 
 For roles, the level decides: AdministratorAccess opens every role, PowerUserAccess those of level power
 or read, ReadOnlyAccess those of level read. A role without a level is admin's alone.
+
+None of them lets anybody administer daypass: AdministratorAccess is about AWS, and who holds every role need
+not be who may read the audit record of it. That takes a policy of your own with `daypass:` actions.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""A revision's statements about daypass itself, by what carries them: who may administer what.
+
+Kept apart from the statements about roles, so that neither slows the other. The decision is IAM's, with the
+permissions boundary of the person's source included: for a role the boundary goes to AWS with the session,
+but here is no session that could carry it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.errors import Unavailable
+from app.model import Decision, Effect, Principal
+from app.policy import actions
+from app.policy.actions import AdminAction
+from app.policy.document import Statement
+from app.policy.patterns import Resource, Wild
+from app.policy.request import RequestContext, Value
+from app.policy.text import fold
+
+_SAMPLE: Final = "x"
+
+
+def about(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Those that can be about daypass itself."""
+    return tuple(each for each in statements if actions.concerns(each.actions, negated=each.not_action))
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who may administer what, in one revision. `about` has been over all its statements."""
+
+    revision: int
+    policies: Mapping[str, tuple[Statement, ...]]
+    """Managed policies, `aws:NAME` included."""
+    groups: Mapping[str, tuple[tuple[str, ...], tuple[Statement, ...]]]
+    """Each group's policies by name, and statements of its own."""
+    levels: tuple[tuple[Statement, ...], ...]
+    """Guardrails."""
+
+    def permits(
+        self, principal: Principal, action: str, resource: str, context: Mapping[str, Value]
+    ) -> Decision:
+        """`Index.permits`."""
+        name = fold(action)
+        if not name.startswith(f"{actions.SERVICE}:"):
+            return Decision(Effect.IMPLICIT_DENY, (), self.revision)
+        known = RequestContext.of(context)
+
+        def matching(statements: Iterable[Statement]) -> list[Statement]:
+            return [each for each in statements if each.applies(name, resource, known)]
+
+        granted = matching(self._attached(principal))
+        caps = [matching(level) for level in (*self.levels, *self._boundary(principal))]
+        denies = [each for found in (granted, *caps) for each in found if each.deny]
+        if denies:
+            return self._decision(Effect.EXPLICIT_DENY, denies)
+        if granted and all(caps):
+            return self._decision(Effect.ALLOW, granted)
+        return Decision(Effect.IMPLICIT_DENY, (), self.revision)
+
+    def anywhere(self, principal: Principal, row: AdminAction, context: Mapping[str, Value]) -> bool:
+        """`Index.permits_anywhere`."""
+        return any(
+            self.permits(principal, row.name, resource, context).allowed
+            for resource in self._samples(principal, row, RequestContext.of(context))
+        )
+
+    def _samples(self, principal: Principal, row: AdminAction, context: RequestContext) -> Iterator[str]:
+        """Things to ask about: one of no special name, and one for each entry that an Allow names."""
+        beginning = actions.PREFIX + row.kind
+        yield beginning + "/".join(_SAMPLE for _ in row.names.split("/")) if row.names else beginning
+        if not row.names:
+            return
+        for statement in self._attached(principal):
+            if statement.deny or statement.not_resource or not statement.covers_action(fold(row.name)):
+                continue
+            for entry in statement.resources:
+                sample = _sample(entry, context)
+                if sample is not None and sample.startswith(beginning):
+                    yield sample
+
+    def _attached(self, principal: Principal) -> Iterator[Statement]:
+        names = dict.fromkeys(principal.policies)
+        for group in sorted(principal.groups):
+            carried = self.groups.get(group)
+            if carried is not None:
+                names.update(dict.fromkeys(carried[0]))
+                yield from carried[1]
+        for name in names:
+            yield from self._policy(name)
+
+    def _boundary(self, principal: Principal) -> tuple[tuple[Statement, ...], ...]:
+        return () if principal.boundary is None else (self._policy(principal.boundary),)
+
+    def _policy(self, name: str) -> tuple[Statement, ...]:
+        found = self.policies.get(name)
+        if found is None:
+            raise Unavailable(
+                f"policy {name} is attached, but revision {self.revision} has none of that name"
+            )
+        return found
+
+    def _decision(self, effect: Effect, statements: Iterable[Statement]) -> Decision:
+        references = sorted(
+            (each.reference for each in statements),
+            key=lambda reference: (reference.policy, reference.file or "", reference.index),
+        )
+        return Decision(effect, tuple(references), self.revision)
+
+
+def _sample(entry: Resource, context: RequestContext) -> str | None:
+    """Something that the entry matches, as far as that can be said by putting a letter for each wildcard."""
+    found = ""
+    for part in entry.parts:
+        if isinstance(part, str):
+            found += part
+        elif isinstance(part, Wild):
+            found += _SAMPLE
+        else:
+            value = context.find(part.key) if part.key else None
+            if not isinstance(value, str):
+                value = part.default
+            if value is None:
+                return None
+            found += value
+    return found
