@@ -9,11 +9,12 @@ from typing import Final
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("app.serve", "serve the broker; applies a changed configuration first"),
-    "config": ("app.commands.config", "check the configuration; print its JSON Schemas"),
+    "config": ("app.commands.config", "check, plan and apply the configuration; look and go back"),
     "provider": (
         "app.commands.provider",
         "show a provider's trusted certificates and addresses; take new ones",
     ),
+    "access": ("app.commands.access", "who may use what, and why"),
     "audit": ("app.commands.audit", "search the audit record; verify that nothing in it was changed"),
     "db": ("app.commands.db", "upgrade or check the database"),
     "simulate": ("app.commands.simulate", "evaluate IAM policies: questions in, answers out, as JSON Lines"),

@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.active import Active, Running
+from app.admin import Administration
 from app.audit import AuditWriter
 from app.aws import Aws
 from app.broker import Broker
 from app.clock import Clock, SystemClock
-from app.configuration import ConfigurationUnreadable, Problem, load, read_folder
+from app.configuration import (
+    ConfigurationUnreadable,
+    Problem,
+    load,
+    read_folder,
+)
+from app.delegation import Delegation
 from app.errors import Unavailable
 from app.keyring import Keyring, load_or_create
 from app.limits import Tally
@@ -54,6 +61,7 @@ class Parts:
     """The running broker."""
 
     broker: Broker
+    delegation: Delegation
     active: Active
     store: Store
     upkeep: Upkeep
@@ -103,27 +111,16 @@ def handed_down(parts: Parts, environ: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def activate(store: Store, revision: Revision, clock: Clock) -> int:
-    """Make a checked configuration the active revision; an unchanged one stays. Returns its number."""
-    latest = store.revisions.latest()
-    if latest is not None and latest.digest == revision.digest:
-        return latest.number
-    # What cannot be compiled must not become active: a policy's error shows here at the latest.
-    Index.compile(revision)
-    now = clock.now()
-
-    def record(number: int) -> None:
-        detail: dict[str, object] = {"digest": revision.digest, "by": "start"}
-        event = AuditEvent(AuditKind.REVISION_ACTIVATED, now, "-", "-", revision=number, detail=detail)
-        AuditWriter(store.audit, clock).record(event)
-
-    # On record before it counts: a revision on record that did not become active is harmless.
-    expected = 1 if latest is None else latest.number + 1
-    record(expected)
-    number = store.revisions.activate(revision.digest, revision.files, now)
-    if number != expected:  # another start came between
-        record(number)
-    return number
+def administration(store: Store, clock: Clock, environ: Mapping[str, str]) -> Administration:
+    """The door for whoever holds this machine."""
+    return Administration(
+        revisions=store.revisions,
+        people=store.people,
+        audit=AuditWriter(store.audit, clock),
+        clock=clock,
+        folder=folder(environ),
+        environ=environ,
+    )
 
 
 def wire(
@@ -131,8 +128,9 @@ def wire(
 ) -> Parts:
     """Build the broker.
 
-    `apply` makes the configuration on disk the active revision first, as `serve` does once before its
-    workers start; otherwise the revision that the store names is used, and disk only where it names none.
+    `apply` makes the configuration on disk the active revision first, if it changed since it was last applied,
+    as `serve` does once before its workers start; otherwise the revision that the store names is used, and
+    disk only where it names none.
 
     Raises:
         ConfigurationInvalid, StoreUnavailable, Unavailable.
@@ -146,7 +144,7 @@ def wire(
     url = environ.get("DAYPASS_DATABASE") or on_disk().settings.database
     store = open_store(url, Sealer(keyring.sealing_keys))
     if apply or store.revisions.latest_number() is None:
-        activate(store, on_disk(), clock)
+        administration(store, clock, environ).adopt(on_disk())
 
     def build(number: int) -> Running:
         return _running(_stored(store, number, environ), keyring, store, clock)
@@ -154,10 +152,16 @@ def wire(
     active = Active(store, build, clock)
     active.current()
     tally = Tally()
-    broker = Broker(
-        active=active, store=store, audit=AuditWriter(store.audit, clock), tally=tally, clock=clock
+    audit = AuditWriter(store.audit, clock)
+    broker = Broker(active=active, store=store, audit=audit, tally=tally, clock=clock)
+    delegation = Delegation(
+        active=active,
+        store=store,
+        audit=audit,
+        clock=clock,
+        administration=administration(store, clock, environ),
     )
-    return Parts(broker, active, store, Upkeep(jobs(store, tally), clock), clock)
+    return Parts(broker, delegation, active, store, Upkeep(jobs(store, tally), clock), clock)
 
 
 def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
@@ -165,7 +169,7 @@ def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None =
     parts = wire(environ, clock=clock)
     _warm(parts.active.current())
     parts.upkeep.start()
-    return make_app(parts.broker, parts.current_settings, parts.clock)
+    return make_app(parts.broker, parts.delegation, parts.current_settings, parts.clock)
 
 
 def _warm(running: Running) -> None:

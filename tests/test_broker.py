@@ -94,7 +94,7 @@ class House:
 
     def apply(self) -> None:
         """What is on disk is the active revision from now on, as after a start of `serve` elsewhere."""
-        wiring.activate(self.store, wiring.read_revision(self.environ), self.clock)
+        wiring.administration(self.store, self.clock, self.environ).adopt(wiring.read_revision(self.environ))
         self.clock.at += timedelta(seconds=2)
 
     def begin(self) -> Proof:

@@ -8,18 +8,17 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from app.audit import Receipt, StoredRecord, Verified
 from app.clock import Clock, SystemClock
 from app.commands.databases import ENVIRONMENT, NoDatabase, database_url, sorry
+from app.commands.times import moment
 from app.errors import StoreUnavailable
 from app.model import AuditKind
 from app.store import AuditRecords, Search, open_database
 
-_AGO: Final = re.compile(r"(\d{1,6})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _RECEIPT: Final = re.compile(r"([1-9]\d{0,17}):([0-9a-f]{64})")
 
 
@@ -48,7 +47,7 @@ def parser(now: datetime) -> argparse.ArgumentParser:
         "--access-key-id", metavar="ID", help="as CloudTrail names it (ASIA…): who was given it"
     )
     for bound, words in (("--since", "not before"), ("--until", "before")):
-        search.add_argument(bound, type=lambda text: _time(text, now), metavar="TIME", help=words)
+        search.add_argument(bound, type=lambda text: moment(text, now), metavar="TIME", help=words)
     search.add_argument(
         "--limit", type=_limit, default=100, metavar="N", help="at most so many, 1 to 100000 (100)"
     )
@@ -211,19 +210,6 @@ def _words(verified: Verified, expected: Receipt | None, there: bool) -> str:
 
 
 # --- what is typed --------------------------------------------------------------------------------
-
-
-def _time(text: str, now: datetime) -> datetime:
-    ago = _AGO.fullmatch(text)
-    try:
-        if ago:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (OverflowError, ValueError):
-        raise argparse.ArgumentTypeError(
-            f"`{text}` is no time; write `2026-11-24`, `2026-11-24T12:00:00Z`, or `24h` for a day ago"
-        ) from None
 
 
 def _limit(text: str) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.configuration import ConfigurationUnreadable, load, read_folder
+from app.configuration import ConfigurationUnreadable, database, read_folder
 from app.errors import StoreUnavailable
 
 ENVIRONMENT = (
@@ -26,16 +26,15 @@ def database_url(environ: Mapping[str, str]) -> str:
         return named
     folder = Path(environ.get("DAYPASS_CONFIG") or "config")
     try:
-        # The references to secrets may lead nowhere here: this command needs none of them.
-        loaded = load(read_folder(folder), environ, folder, secrets=False)
+        url = database(read_folder(folder), environ)
     except ConfigurationUnreadable as unreadable:
         raise NoDatabase(str(unreadable)) from unreadable
-    if loaded.revision is None:
+    if url is None:
         raise NoDatabase(
-            f"The configuration in {folder} is not right, so the database is not known. "
-            "Run `python -m app config check`, or name the database with DAYPASS_DATABASE."
+            f"{folder}/daypass.yaml does not say which database. Run `python -m app config check`, or name the "
+            "database with DAYPASS_DATABASE."
         )
-    return loaded.revision.settings.database
+    return url
 
 
 def sorry(problem: NoDatabase | StoreUnavailable) -> int:

@@ -3,11 +3,21 @@
     folder ─► document (YAML with places) ─► typed (one module a kind of file) ─► crosscheck ─► Revision
 
 `read_folder` reads; `load` decides and reads nothing but the references that the files hold. So the store's
-copy of the files makes the same revision again.
+copy of the files makes the same revision again. `check_folder` says all there is to say of a folder before it
+is applied: policy tests and lint too.
 """
 
+from app.configuration.checking import check_folder
 from app.configuration.folder import ConfigurationUnreadable, read_folder
-from app.configuration.loading import Loaded, load
+from app.configuration.loading import Loaded, database, load
 from app.configuration.problems import Problem
 
-__all__ = ["ConfigurationUnreadable", "Loaded", "Problem", "load", "read_folder"]
+__all__ = [
+    "ConfigurationUnreadable",
+    "Loaded",
+    "Problem",
+    "check_folder",
+    "database",
+    "load",
+    "read_folder",
+]

@@ -23,11 +23,21 @@ from app.configuration.fields import (
     TagKey,
     TagValue,
 )
-from app.configuration.places import Place
+from app.configuration.inline import InlineDocument, InlineName, document
+from app.configuration.places import Path, Place
 from app.configuration.problems import Problems
 from app.configuration.rules import check_tags, check_unique
 from app.configuration.typed import Entry, Reader
-from app.model import LONGEST, Role, RoleArn
+from app.model import LONGEST, PolicyText, Role, RoleArn
+
+
+class RoleInline(Strict):
+    """A policy of one role alone, for the groups that it names."""
+
+    groups: list[GroupName] = Field(description="groups that the policy is for")
+    policy: InlineDocument = Field(
+        description="an IAM document whose statements speak of this role; Action and Resource may be left out"
+    )
 
 
 class RoleTable(Strict):
@@ -41,6 +51,9 @@ class RoleTable(Strict):
         default=LONGEST, description="longest time that credentials live, 15m to 1h"
     )
     allow: list[GroupName] = Field(default_factory=list, description="groups that may use the role")
+    inline: dict[InlineName, RoleInline] = Field(
+        default_factory=dict, description="policies of this role alone: name: {groups, policy}"
+    )
     session_policy: PolicyName | None = Field(
         default=None, description="a policy of `policies/` that caps every session"
     )
@@ -93,6 +106,13 @@ def check(found: RoleEntry, partition: str | None, problems: Problems) -> None:
     """What a role's values must be to one another, and to the partition."""
     role, place = found.role.value, found.role.place
     check_unique(role.allow, place, ("allow",), problems)
+    for name, own in role.inline.items():
+        path = ("inline", name, "groups")
+        check_unique(own.groups, place, path, problems)
+        if not own.groups:
+            problems.add(
+                place, path, "expected the groups that the policy is for; it would be nobody's", on="key"
+            )
     check_tags(role.tags, place, ("tags",), problems)
     via = ROLE_ARN.fullmatch(role.via or "")
     if via and partition and via["partition"] != partition:
@@ -101,6 +121,30 @@ def check(found: RoleEntry, partition: str | None, problems: Problems) -> None:
         problems.add(
             place, ("via",), "is the role itself; leave it out, or name the role to go through first"
         )
+
+
+def named_groups(found: RoleEntry) -> Iterator[tuple[Path, str]]:
+    """Every group that a role names, and where."""
+    for position, name in enumerate(found.role.value.allow):
+        yield ("allow", position), name
+    for policy, own in found.role.value.inline.items():
+        for position, name in enumerate(own.groups):
+            yield ("inline", policy, "groups", position), name
+
+
+def inline(found: RoleEntry, partition: str, problems: Problems) -> Iterator[tuple[str, PolicyText]]:
+    """(group, document) of a role's own policies, a copy for each group; what is wrong is said."""
+    for name, own in found.role.value.inline.items():
+        text = document(
+            f"accounts.yaml/{found.account}/{found.name}/{name}",
+            found.role.place,
+            ("inline", name, "policy"),
+            problems,
+            arn=arn(found, partition),
+        )
+        if text is not None:
+            for group in own.groups:
+                yield group, text
 
 
 def arn(found: RoleEntry, partition: str) -> RoleArn:

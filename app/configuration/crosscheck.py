@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.configuration import provider_file
+from app.configuration import accounts_file, provider_file
 from app.configuration.accounts_file import RoleEntry
 from app.configuration.fields import TAGS_MOST
 from app.configuration.places import Fields, Path, Place
@@ -59,8 +59,7 @@ def check_groups(known: Groups, roles: Sequence[RoleEntry], problems: Problems) 
     bare, named = known.bare, known.named
     either = bare | named
     for found in roles:
-        for position, name in enumerate(found.role.value.allow):
-            path = ("allow", position)
+        for path, name in accounts_file.named_groups(found):
             if "/" in name:
                 _check_kept(name, known, found.role.place, path, problems)
             elif name and name not in either:
@@ -75,7 +74,7 @@ def check_groups(known: Groups, roles: Sequence[RoleEntry], problems: Problems) 
                     f"nobody can get this group: no provider's `groups` gives it{problems.near(name, bare)}"
                 )
                 problems.add(known.described, (name,), words, on="key", level="warning")
-    used = named.union(*(found.role.value.allow for found in roles))
+    used = named.union(name for found in roles for _, name in accounts_file.named_groups(found))
     for place, rows in known.tables.values():
         for theirs, ours in rows.items():
             if ours not in used:

@@ -15,6 +15,8 @@ _DEEPEST: Final = 5
 """Levels of folders that are looked through; the deepest file that means something is in the third."""
 _MOST: Final = 20_000
 """Files in one configuration."""
+TESTS: Final = ".test.jsonl"
+"""How the name of a file of policy tests ends."""
 
 
 class ConfigurationUnreadable(Exception):
@@ -35,9 +37,24 @@ def read_folder(path: Path) -> Mapping[str, str]:
         raise ConfigurationUnreadable(
             f"There is no configuration folder `{path}`. Name one with DAYPASS_CONFIG, or copy the shipped `config/`."
         )
+    return _read(path, tests=False)
+
+
+def read_tests(path: Path) -> Mapping[str, str]:
+    """Every `*.test.jsonl` of the folder, as `read_folder` reads the others: checked, and part of no revision.
+
+    Raises:
+        ConfigurationUnreadable: no right to read it.
+    """
+    return _read(path, tests=True)
+
+
+def _read(path: Path, *, tests: bool) -> Mapping[str, str]:
     files: dict[str, str] = {}
     try:
         for file in _files(path, 1):
+            if file.name.endswith(TESTS) is not tests:
+                continue
             if len(files) >= _MOST:
                 raise ConfigurationUnreadable(
                     f"`{path}` holds more than {_MOST} files. Is it the right folder?"
@@ -68,7 +85,7 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
         if entry.is_dir():
             if depth < _DEEPEST:
                 yield from _files(entry, depth + 1)
-        elif entry.name.lower() != "readme.md" and not entry.name.endswith(".test.jsonl"):
+        elif entry.name.lower() != "readme.md":
             yield entry
 
 

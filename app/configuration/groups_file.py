@@ -9,11 +9,13 @@ from pydantic import Field
 
 from app.configuration import fields
 from app.configuration.fields import Description, PolicyName, Strict
+from app.configuration.inline import InlineDocument, InlineName, document
 from app.configuration.places import Fields, Place
+from app.configuration.problems import Problems
 from app.configuration.references import Wrong
 from app.configuration.rules import check_unique
 from app.configuration.typed import Entry, Reader
-from app.model import Group
+from app.model import Group, PolicyText
 
 _NESTING: Final = frozenset({"members", "groups", "group", "parent", "parents", "includes", "users"})
 
@@ -23,6 +25,9 @@ class GroupTable(Strict):
 
     description: Description = Field(default="", description="a line for people who review")
     policies: list[PolicyName] = Field(default_factory=list, description="policies: `NAME`, or `aws:NAME`")
+    inline: dict[InlineName, InlineDocument] = Field(
+        default_factory=dict, description="policies of this group alone: name: IAM document"
+    )
 
 
 def read(place: Place, reader: Reader) -> Mapping[str, Entry[GroupTable]]:
@@ -41,9 +46,18 @@ def read(place: Place, reader: Reader) -> Mapping[str, Entry[GroupTable]]:
     return found
 
 
-def group(name: str, table: GroupTable) -> Group:
+def inline(name: str, entry: Entry[GroupTable], problems: Problems) -> tuple[PolicyText, ...]:
+    """The group's own policies that can be used; what is wrong with others is said."""
+    made = (
+        document(f"groups.yaml/{name}/{each}", entry.place, ("inline", each), problems)
+        for each in entry.value.inline
+    )
+    return tuple(text for text in made if text is not None)
+
+
+def group(name: str, table: GroupTable, own: tuple[PolicyText, ...]) -> Group:
     """The group as the rest of the program takes it."""
-    return Group(name=name, description=table.description, policies=tuple(table.policies))
+    return Group(name=name, description=table.description, policies=tuple(table.policies), inline=own)
 
 
 def _flat(place: Place, reader: Reader) -> Place:

@@ -63,6 +63,8 @@ class _Parts:
     described: Place | None
     """`groups.yaml`."""
     groups: Mapping[str, Entry[GroupTable]]
+    inline: Mapping[str, tuple[PolicyText, ...]]
+    """Group → the policies that stand in YAML: its own, and those of roles for it."""
     policies: Mapping[str, PolicyText | None]
     """Every file of `policies/`, by name; None if it cannot be used."""
     guardrails: Mapping[str, tuple[PolicyText, ...]]
@@ -86,6 +88,14 @@ def load(files: Mapping[str, str], environ: Mapping[str, str], root: Path, *, se
     if problems.has_errors() or parts.daypass is None:
         return Loaded(None, problems.sorted())
     return Loaded(_revision(parts, parts.daypass.value), problems.sorted())
+
+
+def database(files: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    """The database that `daypass.yaml` names, however wrong the other files are; None if it does not say."""
+    problems = Problems()
+    place = parse(DAYPASS, files.get(DAYPASS, ""), problems)
+    entry = Reader(Outside(environ), problems, secrets=False).read(DaypassFile, place) if place else None
+    return (entry.value.database or None) if entry else None
 
 
 def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
@@ -120,14 +130,18 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
             problems.put(path, 0, 0, "", "is not read as a guardrail; expected `guardrails/LEVEL/NAME.json`")
         else:
             problems.put(path, 0, 0, "", f"unknown file; it is not read{_meant(path)}", "warning")
+    daypass = reader.read(DaypassFile, main) if main else None
+    roles = accounts_file.read(accounts, reader) if accounts else ()
+    groups = groups_file.read(described, reader) if described else {}
     return _Parts(
-        daypass=reader.read(DaypassFile, main) if main else None,
+        daypass=daypass,
         places=places,
         providers=providers,
         metadata=metadata,
-        roles=accounts_file.read(accounts, reader) if accounts else (),
+        roles=roles,
         described=described,
-        groups=groups_file.read(described, reader) if described else {},
+        groups=groups,
+        inline=_inline(roles, groups, daypass, problems),
         policies=policies,
         guardrails=guardrails,
         files={path: files[path] for path in sorted(read)},
@@ -174,7 +188,13 @@ def _revision(parts: _Parts, main: DaypassFile) -> Revision:
         for entry in parts.providers.values()
         for name in provider_file.bare_groups(entry.value)
     }
-    groups |= {name: groups_file.group(name, entry.value) for name, entry in parts.groups.items()}
+    groups |= {
+        name: groups_file.group(name, entry.value, parts.inline.get(name, ()))
+        for name, entry in parts.groups.items()
+    }
+    groups |= {
+        name: Group(name, inline=own) for name, own in parts.inline.items() if name not in parts.groups
+    }
     return Revision(
         number=0,
         digest=digest(parts.files),
@@ -196,6 +216,20 @@ def _revision(parts: _Parts, main: DaypassFile) -> Revision:
             if found.role.value.allow
         },
     )
+
+
+def _inline(
+    roles: Sequence[RoleEntry],
+    groups: Mapping[str, Entry[GroupTable]],
+    daypass: Entry[DaypassFile] | None,
+    problems: Problems,
+) -> Mapping[str, tuple[PolicyText, ...]]:
+    partition = (daypass.value.aws.partition if daypass else "") or "aws"
+    found = {name: list(groups_file.inline(name, entry, problems)) for name, entry in groups.items()}
+    for role in roles:
+        for group, text in accounts_file.inline(role, partition, problems):
+            found.setdefault(group, []).append(text)
+    return {name: tuple(own) for name, own in found.items() if own}
 
 
 def _named(

@@ -6,16 +6,19 @@ Every failure of the database leaves here as StoreUnavailable (the audit trail's
 from app.store.audit import AuditRecords, Search
 from app.store.database import Database
 from app.store.opening import open_database
-from app.store.people import KnownPerson
+from app.store.people import KnownPerson, People
 from app.store.refusals import RefusalCount
-from app.store.revisions import StoredRevision
+from app.store.revisions import Activation, Revisions, StoredRevision
 from app.store.store import Store, open_store
 
 __all__ = [
+    "Activation",
     "AuditRecords",
     "Database",
     "KnownPerson",
+    "People",
     "RefusalCount",
+    "Revisions",
     "Search",
     "Store",
     "StoredRevision",

@@ -99,6 +99,10 @@ REVISIONS: Final = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("digest", String(64), ForeignKey("revision_files.digest"), nullable=False),
     Column("activated_at", Instant, nullable=False),
+    # Absent in rows of a daypass before these columns.
+    Column("by", Text),
+    Column("restores", BigInteger),
+    Column("folder", String(64)),
 )
 
 PROVIDER_METADATA: Final = Table(

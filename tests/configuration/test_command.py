@@ -18,6 +18,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path, content in FILES.items():
         (config / path).parent.mkdir(parents=True, exist_ok=True)
         (config / path).write_text(content, "utf-8")
+    # Attached to a group, it would also be asked which roles it opens; here it caps sessions.
+    (config / "groups.yaml").write_text("sre: {policies: [aws:PowerUserAccess]}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DAYPASS_CONFIG", raising=False)
     for name, value in ENVIRON.items():

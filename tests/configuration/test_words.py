@@ -494,7 +494,7 @@ def test_one_mistake_makes_no_others() -> None:
 def test_a_key_named_like_pydantics_mark_is_a_key_like_any_other() -> None:
     assert said(edited(A, ("{allow: [sre]}", '{allow: [sre], "[key]": 1}'))) == [
         "config/accounts.yaml:4:27  [key]  unknown key; expected one of `description`, `level`, `max_duration`, `allow`, "
-        "`session_policy`, `tags`, `via`, `external_id`"
+        "`inline`, `session_policy`, `tags`, `via`, `external_id`"
     ]
     assert said(edited(A, ("{allow: [sre]}", '{allow: [sre], tags: {"[key]": x}}'))) == [
         "config/accounts.yaml:4:34  [key]  a tag holds letters, digits, blanks and `_.:/=+-@` only"

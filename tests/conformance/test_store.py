@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.audit import AuditWriter, link
 from app.clock import SystemClock
-from app.errors import AuditUnavailable, StoreUnavailable
+from app.errors import AuditUnavailable, RevisionChanged, StoreUnavailable
 from app.model import AuditKind, Authentication
 from app.sealing import Sealer
 from app.store import Search, Store, open_store
@@ -341,6 +341,59 @@ def test_an_earlier_content_comes_back_under_a_new_number(store):
 def test_a_revision_that_never_was_is_none(store, number):
     store.revisions.activate("a" * 64, {}, NOW)
     assert store.revisions.get(number) is None
+
+
+def test_a_rollback_keeps_in_mind_which_folder_was_applied_last(store):
+    store.revisions.activate("a" * 64, {"f": "a"}, NOW, by="start")
+    store.revisions.activate("b" * 64, {"f": "b"}, NOW + MINUTE, by="operator ana")
+    assert (
+        store.revisions.activate("a" * 64, {"f": "a"}, NOW + 2 * MINUTE, by="operator ana", restores=1) == 3
+    )
+    third, second, first = store.revisions.activations()
+    assert (third.by, third.restores, third.folder) == ("operator ana", 1, "b" * 64)
+    assert (second.by, second.restores, second.folder) == ("operator ana", None, "b" * 64)
+    assert (first.by, first.restores, first.folder) == ("start", None, "a" * 64)
+
+
+def test_a_folder_that_holds_what_is_active_is_remembered_without_a_new_revision(store):
+    for digest in "ab":
+        store.revisions.activate(digest * 64, {"f": digest}, NOW)
+    store.revisions.activate("a" * 64, {"f": "a"}, NOW, restores=1)
+    assert store.revisions.activate("a" * 64, {"f": "a"}, NOW) == 3
+    assert (store.revisions.latest().folder, store.revisions.latest().restores) == ("a" * 64, 1)
+
+
+def test_a_change_planned_on_another_revision_is_refused(store):
+    assert store.revisions.activate("a" * 64, {}, NOW, after=0) == 1
+    for expected in (0, 2):
+        with pytest.raises(RevisionChanged):
+            store.revisions.activate("b" * 64, {}, NOW, after=expected)
+    assert store.revisions.latest_number() == 1
+    assert store.revisions.activate("b" * 64, {}, NOW, after=1) == 2
+
+
+def test_the_revision_of_a_day_is_the_one_that_was_active_then(store):
+    for hours, digest in enumerate("aba"):
+        store.revisions.activate(digest * 64, {"f": digest}, NOW + hours * HOUR)
+    assert store.revisions.at(NOW - MINUTE) is None
+    assert [store.revisions.at(NOW + MINUTE * each).number for each in (0, 59, 60, 119, 120, 999)] == [
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+    ]
+    assert dict(store.revisions.contents()) == {"a" * 64: {"f": "a"}, "b" * 64: {"f": "b"}}
+
+
+def test_rows_of_an_older_daypass_came_from_the_folder(store):
+    # What it writes: it does not know the later columns.
+    with store._database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO revision_files (digest, files) VALUES ('d', '{}')")
+        connection.exec_driver_sql("INSERT INTO revisions (number, digest, activated_at) VALUES (1, 'd', 0)")
+    latest = store.revisions.latest()
+    assert (latest.by, latest.restores, latest.folder) == ("", None, "d")
 
 
 # --- provider metadata ----------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def test_check_finds_rows_that_hang_in_the_air(path, capsys):
     database = open_database(f"sqlite:///{path}")
     with database.read() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.execute(text("INSERT INTO revisions VALUES (1, 'gone', 0)"))
+        connection.execute(text("INSERT INTO revisions (number, digest, activated_at) VALUES (1, 'gone', 0)"))
         connection.commit()
     database.close()
     status, out, _ = run(capsys, "check", "--json")
