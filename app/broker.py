@@ -23,6 +23,7 @@ from app.errors import (
     NotSignedIn,
     Refusal,
     RequestNotPossible,
+    RoleForbidden,
     RoleUnknown,
     SamlReplay,
     SignInNotOurs,
@@ -30,7 +31,7 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.issue import build, check_duration
-from app.limits import REFUSALS_PER_MINUTE, STARTS_PER_MINUTE, Tally
+from app.limits import EXPLANATIONS_PER_MINUTE, REFUSALS_PER_MINUTE, STARTS_PER_MINUTE, Tally
 from app.model import (
     AuditEvent,
     AuditKind,
@@ -40,11 +41,13 @@ from app.model import (
     Credentials,
     Decision,
     Entitlement,
+    Explanation,
     Metadata,
     Outbound,
     Pending,
     Principal,
     Proof,
+    Role,
     RoleArn,
     RoleAsk,
     Session,
@@ -52,6 +55,7 @@ from app.model import (
     SignInAsk,
     SourceId,
 )
+from app.policy import RequestContext, explain
 from app.principal import principal
 from app.signin.seam import Proven, Source
 from app.store import Store
@@ -208,11 +212,31 @@ class Broker:
             )
         ]
 
+    def explain(self, session: Session, role: str, *, caller: Caller) -> Explanation:
+        """Why this person may or may not use a role now, and what they could do about it.
+
+        A role that nothing they could do would open is unknown, as one that does not exist is. Not put on
+        record: people read their own case.
+
+        Raises:
+            RoleUnknown, TooMany.
+        """
+        now = self._clock.now()
+        self._tally.admit(caller.address, "questions why", EXPLANATIONS_PER_MINUTE, now)
+        case = _case(self._active.current(), session, RoleAsk(role), caller, now)
+        told = case.explanation(now)
+        if not (told.decision.allowed or told.within_reach):
+            raise RoleUnknown(told.detail)
+        if told.decision.allowed and case.impossible is not None:
+            told = replace(told, would_change=case.impossible.words)
+        return told
+
     def credentials(self, session: Session, ask: RoleAsk, *, caller: Caller) -> Credentials:
         """Decide, write "asked", call STS, write "issued", and only then answer.
 
         Raises:
-            RoleUnknown, DurationInvalid, RequestNotPossible, StsRefused, StsFailed, AuditUnavailable.
+            RoleUnknown, RoleForbidden (its words say what would change that), DurationInvalid,
+            RequestNotPossible, StsRefused, StsFailed, AuditUnavailable.
         """
         return self._issue(session, ask, _KEYS, caller=caller)[0]
 
@@ -353,24 +377,50 @@ class Broker:
         self, running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime
     ) -> tuple[Decision, CredentialRequest]:
         check_duration(ask.duration)  # before the role: the answer must not tell whether it exists
-        person = principal(session.identity, running.revision)
-        role = running.revision.roles.get(RoleArn(ask.role))
-        if role is None:
-            raise RoleUnknown("no such role in the revision")
-        request, impossible = None, None
-        try:
-            request = build(person, role, ask, running.revision)
-        except RequestNotPossible as refusal:
-            impossible = refusal
-        contexts = running.index.contexts(person, caller, now, request)
-        decision = running.index.decide(person, role, contexts(role))
-        if not decision.allowed:
-            # Nothing the person could do would open it: it looks like a role that does not exist.
-            matched = "; ".join(str(ref) for ref in decision.matched) or "no statement allows it"
-            raise RoleUnknown(f"{decision.effect}: {matched}")
-        if request is None:
-            raise impossible or RequestNotPossible
-        return decision, request
+        case = _case(running, session, ask, caller, now)
+        if not case.decision.allowed:
+            told = case.explanation(now)
+            if not told.within_reach:
+                # Nothing the person could do would open it: it looks like a role that does not exist.
+                raise RoleUnknown(told.detail)
+            raise RoleForbidden(told.detail, words=told.refusal)
+        if case.request is None:
+            raise case.impossible or RequestNotPossible
+        return case.decision, case.request
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A person, a role, and everything that the decision is made with."""
+
+    running: Running
+    person: Principal
+    role: Role
+    context: RequestContext
+    decision: Decision
+    request: CredentialRequest | None
+    """What would go to STS; None if that cannot be made."""
+    impossible: RequestNotPossible | None
+
+    def explanation(self, now: datetime) -> Explanation:
+        """As the person may hear it."""
+        return explain(self.running.index, self.person, self.role, self.context, now, operator=False)
+
+
+def _case(running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime) -> _Case:
+    """Decide. Raises RoleUnknown if there is no such role."""
+    person = principal(session.identity, running.revision)
+    role = running.revision.roles.get(RoleArn(ask.role))
+    if role is None:
+        raise RoleUnknown("no such role in the revision")
+    request, impossible = None, None
+    try:
+        request = build(person, role, ask, running.revision)
+    except RequestNotPossible as refusal:
+        impossible = refusal
+    context = running.index.contexts(person, caller, now, request)(role)
+    decision = running.index.decide(person, role, context)
+    return _Case(running, person, role, context, decision, request, impossible)
 
 
 class _Trail:

@@ -180,7 +180,10 @@ class OidcSource:
         if provider.userinfo:
             found = oidc_claims.merged(found, self._userinfo(tokens, endpoints))
         return mapping.identity(
-            provider, oidc_claims.as_text(found), authentication, groups_complete=not _cut(found, provider)
+            provider,
+            oidc_claims.as_text(found),
+            authentication,
+            groups_complete=not cut_groups(found, provider),
         )
 
     def _userinfo(self, tokens: _Tokens, endpoints: Endpoints) -> dict[str, object]:
@@ -246,7 +249,7 @@ def _object(answer: Answer, place: str) -> dict[str, object]:
         raise ProviderFailed(f"{place}: the provider's answer cannot be read: {error}") from None
 
 
-def _cut(claims: Mapping[str, object], provider: OidcProvider) -> bool:
+def cut_groups(claims: Mapping[str, object], provider: OidcProvider) -> bool:
     """`_claim_names` (Core 5.6.2) says that the group claim is elsewhere, or says it in no readable way."""
     elsewhere = claims.get("_claim_names")
     if elsewhere is None:

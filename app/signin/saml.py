@@ -16,12 +16,23 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from app.errors import IdentityIncomplete, SignInNotOurs
 from app.keyring import Keyring
-from app.model import SKEW, Authentication, Metadata, Outbound, Pending, Proof, SamlProvider, SourceId
+from app.model import (
+    SKEW,
+    Authentication,
+    Metadata,
+    MfaTrust,
+    Outbound,
+    Pending,
+    Proof,
+    SamlProvider,
+    SourceId,
+)
 from app.signin import saml_messages, saml_profile
 from app.signin.claims import identity
 from app.signin.saml_profile import NAME_ID, Expected, Statement
@@ -90,7 +101,9 @@ class SamlSource:
             identity(
                 self._provider,
                 statement.attributes,
-                self._authentication(statement),
+                authentication(
+                    self._provider.mfa, statement.attributes, statement.context, statement.authenticated_at
+                ),
                 # A cut list is marked by an attribute, which `identity` reads itself.
                 groups_complete=True,
             ),
@@ -138,14 +151,14 @@ class SamlSource:
                 "the NameID is transient; have a persistent one sent, or map an attribute"
             )
 
-    def _authentication(self, statement: Statement) -> Authentication:
-        trusted = self._provider.mfa
-        methods = statement.attributes.get(_METHODS, ())
-        second = statement.context in trusted.contexts or not trusted.methods.isdisjoint(methods)
-        at = statement.authenticated_at
-        return Authentication(
-            at=at, methods=methods, context=statement.context, mfa_at=at if second else None
-        )
+
+def authentication(
+    trusted: MfaTrust, attributes: Mapping[str, tuple[str, ...]], context: str | None, at: datetime
+) -> Authentication:
+    """How and when the person was authenticated, and whether that counts as a second factor."""
+    methods = attributes.get(_METHODS, ())
+    second = context in trusted.contexts or not trusted.methods.isdisjoint(methods)
+    return Authentication(at=at, methods=methods, context=context, mfa_at=at if second else None)
 
 
 def _once(issuer: str, statement: Statement) -> OnceOnly:

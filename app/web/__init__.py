@@ -14,9 +14,9 @@ from jinja2 import StrictUndefined
 
 from app.clock import Clock
 from app.model import Settings
-from app.web import api, ops, portal, relying_party
+from app.web import admin, api, ops, portal, relying_party
 from app.web.assets import Assets
-from app.web.doors import BrokerDoor
+from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.gate import Gate
 from app.web.route import ASSERTION_BODY, GET_ONLY, POST, READ, Csrf, Guard, Route
 from app.web.static_files import serve
@@ -35,6 +35,19 @@ TABLE: Final[tuple[Route, ...]] = (
     Route("/keys",                   READ,     Guard.PAGE,     Csrf.SAFE,    portal.ask_keys),
     Route("/keys",                   POST,     Guard.PAGE,     Csrf.FORM,    portal.give_keys),
     Route("/console",                POST,     Guard.PAGE,     Csrf.FORM,    portal.console),
+    Route("/why",                    READ,     Guard.PAGE,     Csrf.SAFE,    portal.why),
+
+    Route("/admin",                  READ,     Guard.PAGE,     Csrf.SAFE,    admin.home),
+    Route("/admin/revisions",        READ,     Guard.PAGE,     Csrf.SAFE,    admin.revisions),
+    Route("/admin/difference",       READ,     Guard.PAGE,     Csrf.SAFE,    admin.difference),
+    Route("/admin/roll-back",        READ,     Guard.PAGE,     Csrf.SAFE,    admin.ask_roll_back),
+    Route("/admin/roll-back",        POST,     Guard.PAGE,     Csrf.FORM,    admin.roll_back),
+    Route("/admin/plan",             READ,     Guard.PAGE,     Csrf.SAFE,    admin.plan),
+    Route("/admin/plan",             POST,     Guard.PAGE,     Csrf.FORM,    admin.apply),
+    Route("/admin/audit",            READ,     Guard.PAGE,     Csrf.SAFE,    admin.audit),
+    Route("/admin/people",           READ,     Guard.PAGE,     Csrf.SAFE,    admin.people),
+    Route("/admin/why",              READ,     Guard.PAGE,     Csrf.SAFE,    admin.why),
+    Route("/admin/policies/new",     READ,     Guard.PAGE,     Csrf.SAFE,    admin.new_policy),
 
     Route("/saml/<source>/metadata", READ,     Guard.NONE,     Csrf.SAFE,    relying_party.metadata),
     Route("/saml/<source>/acs",      POST,     Guard.NONE,     Csrf.PENDING, relying_party.acs, body=ASSERTION_BODY),
@@ -42,6 +55,7 @@ TABLE: Final[tuple[Route, ...]] = (
 
     Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me),
     Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles),
+    Route("/v1/explain",             READ,     Guard.API,      Csrf.ORIGIN,  api.explain),
     Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials),
     Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link),
     Route("/v1/openapi.json",        READ,     Guard.NONE,     Csrf.SAFE,    api.openapi),
@@ -53,8 +67,10 @@ TABLE: Final[tuple[Route, ...]] = (
 # fmt: on
 
 
-def make_app(broker: BrokerDoor, settings: Callable[[], Settings], clock: Clock) -> Flask:
-    """The WSGI application over a broker; `settings` are asked for at each request, as they may be reloaded."""
+def make_app(
+    broker: BrokerDoor, administration: AdministrationDoor, settings: Callable[[], Settings], clock: Clock
+) -> Flask:
+    """The WSGI application over the two doors; `settings` are asked for at each request, as they may be reloaded."""
     app = Flask(__name__, static_folder=None, template_folder=str(_HERE / "portal" / "templates"))
     app.config["PROPAGATE_EXCEPTIONS"] = False
     # Werkzeug would mend `//sign-in` by a redirect to the host that the request names.
@@ -62,7 +78,7 @@ def make_app(broker: BrokerDoor, settings: Callable[[], Settings], clock: Clock)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["asset"] = _ASSETS.url
-    Gate(broker, settings, clock, {row.endpoint: row for row in TABLE}).install(app)
+    Gate(broker, administration, settings, clock, {row.endpoint: row for row in TABLE}).install(app)
     return app
 
 

@@ -1,16 +1,20 @@
-"""What the web layer asks of the broker: `app.broker.Broker`, and nothing more of it than this."""
+"""What the web layer asks of the two doors: `app.broker.Broker` and `app.delegation.Delegation`, and no more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from app.audit import StoredRecord
+from app.delegation import Case, Choices, Difference, Planned
+from app.drafts import Draft, Drafted
 from app.errors import Refusal
 from app.model import (
     Caller,
     ConsoleLink,
     Credentials,
     Entitlement,
+    Explanation,
     Metadata,
     Outbound,
     Proof,
@@ -20,6 +24,8 @@ from app.model import (
     SignInAsk,
     SourceId,
 )
+from app.policy.actions import AdminAction
+from app.store import Activation, KnownPerson, Search
 
 
 class BrokerDoor(Protocol):
@@ -53,6 +59,10 @@ class BrokerDoor(Protocol):
         """What may be assumed now, sorted by account name and role name."""
         ...
 
+    def explain(self, session: Session, role: str, *, caller: Caller) -> Explanation:
+        """Why a role may or may not be used now. Raises RoleUnknown where nothing would open it."""
+        ...
+
     def credentials(self, session: Session, ask: RoleAsk, *, caller: Caller) -> Credentials:
         """Decide, record, issue, record."""
         ...
@@ -69,4 +79,56 @@ class BrokerDoor(Protocol):
 
     def ready(self) -> Mapping[str, bool]:
         """Can it serve: database, keys, revision."""
+        ...
+
+
+class AdministrationDoor(Protocol):
+    """The door for people who administer some of it. Each method raises Unknown where the person may not."""
+
+    def rights(self, session: Session, *, caller: Caller) -> frozenset[AdminAction]:
+        """What this person may do to anything at all."""
+        ...
+
+    def revisions(self, session: Session, *, caller: Caller) -> Sequence[Activation]:
+        """Every revision, newest first; the first is active."""
+        ...
+
+    def difference(self, session: Session, older: int, newer: int, *, caller: Caller) -> Difference:
+        """What changed from one revision to another."""
+        ...
+
+    def plan_roll_back(self, session: Session, number: int, *, caller: Caller) -> Planned:
+        """What would change if that revision came back."""
+        ...
+
+    def roll_back(self, session: Session, number: int, active: int, *, caller: Caller) -> int:
+        """Make that revision's files active again, if `active` still is; the new revision's number."""
+        ...
+
+    def plan(self, session: Session, *, caller: Caller) -> Planned:
+        """What the configuration folder would change. Raises ConfigurationWrong."""
+        ...
+
+    def apply(self, session: Session, digest: str, active: int, *, caller: Caller) -> int:
+        """Make the folder's configuration of that digest active, if `active` still is; the new number."""
+        ...
+
+    def search_audit(self, session: Session, wanted: Search, *, caller: Caller) -> Sequence[StoredRecord]:
+        """The newest records that fit."""
+        ...
+
+    def people(self, session: Session, *, caller: Caller) -> Sequence[KnownPerson]:
+        """Everybody whom this person may see."""
+        ...
+
+    def explain(self, session: Session, source: str, subject: str, role: str, *, caller: Caller) -> Case:
+        """Why somebody may or may not use a role."""
+        ...
+
+    def choices(self, session: Session, *, caller: Caller) -> Choices:
+        """What a policy can be made of."""
+        ...
+
+    def draft(self, session: Session, wanted: Draft, *, caller: Caller) -> Drafted:
+        """A policy, and what it would change."""
         ...

@@ -13,10 +13,20 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import RequestRedirect
 
 from app.clock import Clock
-from app.errors import AccessRefused, AskRefused, Internal, NotSignedIn, Refusal, Unavailable, Unknown
+from app.errors import (
+    AccessRefused,
+    AskRefused,
+    Internal,
+    NotSignedIn,
+    Refusal,
+    RoleForbidden,
+    RoleUnknown,
+    Unavailable,
+    Unknown,
+)
 from app.model import Settings
 from app.web import bodies, caller, cookies, guards, headers, page, paths, problems, times
-from app.web.doors import BrokerDoor
+from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.route import ORDINARY_BODY, Guard, Route
 from app.web.visit import Visit
 
@@ -27,9 +37,15 @@ class Gate:
     """Stands before and behind every handler. Holds no state of its own."""
 
     def __init__(
-        self, broker: BrokerDoor, settings: Callable[[], Settings], clock: Clock, rows: Mapping[str, Route]
+        self,
+        broker: BrokerDoor,
+        administration: AdministrationDoor,
+        settings: Callable[[], Settings],
+        clock: Clock,
+        rows: Mapping[str, Route],
     ) -> None:
         self._broker = broker
+        self._administration = administration
         self._settings = settings
         self._clock = clock
         self._rows = rows
@@ -56,7 +72,7 @@ class Gate:
         g.caller = caller.caller_of(request, settings, g.request_id)
         row = self._rows.get(request.endpoint or "")
         bodies.cap(request, ORDINARY_BODY if row is None else row.body)
-        g.visit = Visit(self._broker, settings, request, g.caller, self._clock.now())
+        g.visit = Visit(self._broker, self._administration, settings, request, g.caller, self._clock.now())
         if row is None:
             if isinstance(request.routing_exception, RequestRedirect):
                 raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
@@ -116,7 +132,11 @@ class Gate:
             response = problems.as_problem(refusal, request_id)
         else:
             response = problems.as_page(
-                refusal, self._frame(request_id, refusal), times.wire(self._clock.now()), _back(request)
+                refusal,
+                self._frame(request_id, refusal),
+                times.wire(self._clock.now()),
+                _back(request),
+                _why(request, refusal),
             )
         if isinstance(error, HTTPException) and (allowed := getattr(error, "valid_methods", None)):
             response.headers["Allow"] = ", ".join(sorted(self._allowed(allowed)))
@@ -198,6 +218,15 @@ def _back(asked: Request) -> str | None:
         return None
     role = asked.form.get("role", "")[:700]
     return f"/keys?role={quote(role, safe='')}" if role else None
+
+
+def _why(asked: Request, refusal: Refusal) -> str | None:
+    """Where a refused role is explained, as far as the question was read."""
+    if not isinstance(refusal, RoleForbidden | RoleUnknown):
+        return None
+    fields = asked.form if "form" in vars(asked) else asked.args
+    role = fields.get("role", "")[:700]
+    return f"/why?role={quote(role, safe='')}" if role else None
 
 
 def _log_refusal(refusal: Refusal, request_id: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Response, current_app
 
+from app.errors import Refusal
 from app.web import times
 from app.web.visit import Visit
 
@@ -32,6 +33,8 @@ class Frame:
     request_id: str
     person: Person | None = None
     csrf: str = ""
+    administers: bool = False
+    """Something under /admin is open to this person."""
 
 
 def frame_of(visit: Visit) -> Frame:
@@ -48,7 +51,14 @@ def frame_of(visit: Visit) -> Frame:
         ends=times.clock_time(session.expires_at, visit.now),
         ends_at=times.wire(session.expires_at),
     )
-    return Frame(visit.settings.name, visit.caller.request_id, person, session.csrf)
+    return Frame(visit.settings.name, visit.caller.request_id, person, session.csrf, _administers(visit))
+
+
+def _administers(visit: Visit) -> bool:
+    try:
+        return bool(visit.administration.rights(visit.person, caller=visit.caller))
+    except Refusal:  # what is wrong is told by the page itself, or by the next one
+        return False
 
 
 def render(template: str, page: object, frame: Frame, status: int = 200) -> Response:

@@ -50,6 +50,8 @@ class ErrorPage:
     """What the one button says."""
     href: str
     """Where it leads."""
+    why_href: str | None = None
+    """Where more is told about a refused role."""
 
 
 def of_exception(error: Exception) -> Refusal:
@@ -83,11 +85,13 @@ def as_problem(refusal: Refusal, request_id: str) -> Response:
     return _finish(Response(json.dumps(body), status=refusal.status, content_type=MEDIA), refusal)
 
 
-def as_page(refusal: Refusal, frame: page.Frame, at: str, back: str | None = None) -> Response:
+def as_page(
+    refusal: Refusal, frame: page.Frame, at: str, back: str | None = None, why: str | None = None
+) -> Response:
     """The same for a person: what happened, what to do, and what to quote when asking for help."""
     action, href = _way_on(refusal, back)
     shown = ErrorPage(
-        refusal.title, refusal.words, refusal.code, refusal.status, frame.request_id, at, action, href
+        refusal.title, refusal.words, refusal.code, refusal.status, frame.request_id, at, action, href, why
     )
     return _finish(page.render("error.html", shown, frame, refusal.status), refusal)
 

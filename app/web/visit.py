@@ -9,7 +9,7 @@ from flask import Request
 
 from app.errors import NotSignedIn
 from app.model import Caller, Session, Settings
-from app.web.doors import BrokerDoor
+from app.web.doors import AdministrationDoor, BrokerDoor
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Visit:
     """Everything a handler may use, so that it needs nothing global."""
 
     broker: BrokerDoor
+    administration: AdministrationDoor
     settings: Settings
     request: Request
     caller: Caller

@@ -80,11 +80,13 @@ class SamlCompany(Company):
         """The same, signed; `how` as `signed` in the SAML builders."""
         return signed(self.document(started, **(knobs or {})), self.idp.key, **how)  # type: ignore[arg-type]
 
-    def post(self, started: Started, document: bytes | str, **form: str) -> requests.Response:
-        """The directory's answer, posted by the same browser."""
+    def post(
+        self, started: Started, document: bytes | str, to: str | None = None, **form: str
+    ) -> requests.Response:
+        """The directory's answer, posted by the same browser; `to` another server than the company's first."""
         text = document if isinstance(document, str) else posted(document)
         return started.browser.post(
-            self.acs,
+            self.acs if to is None else f"{to}/saml/corp/acs",
             data={"SAMLResponse": text, "RelayState": started.handle, **form},
             headers={"Origin": "https://idp.acme.test", "Accept": "application/json"},
             allow_redirects=False,

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -19,16 +20,21 @@ from app.errors import (
     RoleUnknown,
     SignInNotOurs,
     SourceUnknown,
+    Unknown,
 )
 from app.model import (
     Authentication,
     Caller,
     ConsoleLink,
     Credentials,
+    Decision,
+    Effect,
     Endpoint,
     Entitlement,
+    Explanation,
     Identity,
     Metadata,
+    Nearest,
     Outbound,
     Proof,
     Role,
@@ -39,8 +45,11 @@ from app.model import (
     SignedIn,
     SignInAsk,
     SourceId,
+    StatementRef,
 )
+from app.policy.actions import AdminAction
 from app.web import make_app
+from app.web.doors import AdministrationDoor
 
 NOW = datetime(2026, 11, 24, 10, 10, tzinfo=UTC)
 BASE = "http://localhost:8000"
@@ -138,6 +147,19 @@ class FakeBroker:
     new_session: Callable[[], Session] = session
     now: datetime = NOW
     console: str = "http://127.0.0.1:8090/federation"
+    refusal: Explanation = field(
+        default_factory=lambda: Explanation(
+            FORBIDDEN,
+            Decision(Effect.IMPLICIT_DENY, (), 7),
+            "`office` (AtWork) would allow it, but needs MFA in the last 15 minutes; yours is 40 minutes old.",
+            Nearest(
+                StatementRef("office", 0, "AtWork"),
+                "needs MFA in the last 15 minutes; yours is 40 minutes old",
+            ),
+            "Sign in again with a second factor.",
+            within_reach=True,
+        )
+    )
     outbound: str = "http://127.0.0.1:8001/sso?SAMLRequest=x"
 
     def _enter(self, method: str, caller: Caller | None = None, what: object = None) -> None:
@@ -196,6 +218,15 @@ class FakeBroker:
         self._enter("roles", caller)
         return self.entitlements
 
+    def explain(self, session: Session, role: str, *, caller: Caller) -> Explanation:
+        self._enter("explain", caller, role)
+        if role == FORBIDDEN:
+            return self.refusal
+        self._role(RoleAsk(role))
+        statement = StatementRef("office", 0, "AtWork")
+        decision = Decision(Effect.ALLOW, (statement,), 7)
+        return Explanation(RoleArn(role), decision, "You may use it: `office` allows it.", None, "", False)
+
     def credentials(self, session: Session, ask: RoleAsk, *, caller: Caller) -> Credentials:
         self._enter("credentials", caller, ask)
         found = self._role(ask)
@@ -244,16 +275,30 @@ class FakeBroker:
         return sum(1 for name, _ in self.asked if name == method)
 
 
+class NothingToAdminister:
+    """The second door for somebody who may do nothing there."""
+
+    def rights(self, session: Session, *, caller: Caller) -> frozenset[AdminAction]:
+        return frozenset()
+
+    def refuse(self, *args: object, **more: object) -> NoReturn:
+        raise Unknown
+
+    revisions = difference = plan_roll_back = roll_back = search_audit = refuse
+    people = explain = choices = draft = plan = apply = refuse
+
+
 @dataclass
 class World:
     """The application over a fake broker, with a browser."""
 
     broker: FakeBroker = field(default_factory=FakeBroker)
+    administration: AdministrationDoor = field(default_factory=NothingToAdminister)
     settings: Settings = field(default_factory=settings)
     clock: FixedClock = field(default_factory=FixedClock)
 
     def __post_init__(self) -> None:
-        self.app: Flask = make_app(self.broker, lambda: self.settings, self.clock)
+        self.app: Flask = make_app(self.broker, self.administration, lambda: self.settings, self.clock)
         self.browser: FlaskClient = self.new_browser()
 
     def new_browser(self) -> FlaskClient:

@@ -13,12 +13,13 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from app.model import Endpoint
-from tests.web.builders import ROLES, World, session, settings
+from tests.web.builders import FORBIDDEN, ROLES, World, session, settings
 
 pytestmark = pytest.mark.interop
 
 FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 TOKEN = "b" * 43
+NOPE = "arn:aws:iam::999999999999:role/Nope"
 KEYS = f"/keys?role={ROLES[0].arn}"
 
 
@@ -135,6 +136,11 @@ def test_every_page_is_accessible_and_fits_the_screen(page, site):
     enter(page, site)
     page.goto(f"{site.base}/sign-in")
     check("sign-in while signed in")
+    for query in ("", "?role=x", f"?role={ROLES[0].arn}", f"?role={FORBIDDEN}", f"?role={NOPE}"):
+        page.goto(f"{site.base}/why{query}")
+        check(f"why{query}")
+    page.goto(f"{site.base}/keys?role={FORBIDDEN}")
+    check("a role that is refused for now")
     page.goto(site.base)
     check("roles")
     page.fill("#q", "zebra")

@@ -30,17 +30,22 @@ def roles(visit: Visit) -> Response:
     Raises:
         AskRefused, Malformed.
     """
-    names = ("q", "limit", "cursor")
-    for name in visit.request.args:
-        if name not in names:
-            raise AskRefused(
-                f"parameter {name[:60]!r}", words="Only `q`, `limit` and `cursor` may be asked for."
-            )
-    fields = forms.query(visit.request, names)
+    fields = _query(visit, ("q", "limit", "cursor"), "Only `q`, `limit` and `cursor` may be asked for.")
     words = asks.line(fields.get("q", ""), "q", asks.SEARCH_LONGEST)
     mine = visit.broker.roles(visit.person, caller=visit.caller)
     cursor = fields.get("cursor") or None
     return _json(shapes.roles(listing.piece(listing.find(mine, words), _limit(fields.get("limit")), cursor)))
+
+
+def explain(visit: Visit) -> Response:
+    """`GET /v1/explain?role=ARN`: why I may or may not use a role now.
+
+    Raises:
+        AskRefused, Malformed, RoleUnknown, TooMany.
+    """
+    fields = _query(visit, ("role",), "Only `role` may be asked for.")
+    role = asks.role_arn(fields.get("role", ""))
+    return _json(shapes.explanation(visit.broker.explain(visit.person, role, caller=visit.caller)))
 
 
 def credentials(visit: Visit) -> Response:
@@ -69,6 +74,14 @@ def console_link(visit: Visit) -> Response:
     destination = asks.line(reading.text(given, "destination", ""), "destination", asks.DESTINATION_LONGEST)
     link = visit.broker.console_link(visit.person, ask, destination or None, caller=visit.caller)
     return _json(shapes.console_link(link))
+
+
+def _query(visit: Visit, names: tuple[str, ...], words: str) -> dict[str, str]:
+    """The parameters; one of another name is refused. Raises AskRefused, Malformed."""
+    for name in visit.request.args:
+        if name not in names:
+            raise AskRefused(f"parameter {name[:60]!r}", words=words)
+    return forms.query(visit.request, names)
 
 
 def _duration(given: Mapping[str, object]) -> timedelta | None:

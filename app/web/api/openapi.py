@@ -11,7 +11,7 @@ from flask import Response
 
 from app.web import asks, cookies
 from app.web.api import handlers
-from app.web.api.shapes import SCHEMAS, Json
+from app.web.api.shapes import ROLE_ARN, SCHEMAS, Json
 from app.web.visit import Visit
 
 
@@ -33,8 +33,9 @@ class Operation:
     public: bool = False
 
 
-def _query(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+def _query(name: str, description: str, schema: Json, *, required: bool = False) -> Json:
+    made: Json = {"name": name, "in": "query", "description": description, "schema": schema}
+    return {**made, "required": True} if required else made
 
 
 OPERATIONS: Final = (
@@ -63,6 +64,15 @@ OPERATIONS: Final = (
             ),
         ),
         errors=(422,),
+    ),
+    Operation(
+        "/v1/explain",
+        "get",
+        "explainRole",
+        "Why I may or may not use a role now",
+        "Explanation",
+        parameters=(_query("role", "ARN of the role.", ROLE_ARN, required=True),),
+        errors=(404, 422),
     ),
     Operation(
         "/v1/credentials",

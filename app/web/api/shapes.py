@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.model import SHORTEST, ConsoleLink, Credentials, Entitlement, Session
+from app.model import SHORTEST, ConsoleLink, Credentials, Effect, Entitlement, Explanation, Session
 from app.web import asks, listing, times
 
 Json = dict[str, Any]
@@ -34,6 +34,25 @@ def me(session: Session) -> Json:
 def roles(part: listing.Piece) -> Json:
     """A piece of the list of roles."""
     return {"roles": [_role(item) for item in part.entitlements], "cursor": part.cursor}
+
+
+def explanation(told: Explanation) -> Json:
+    """A decision in words. File and line are null unless the broker gave them, as it does to operators."""
+    near = told.nearest
+    return {
+        "role": told.role,
+        "decision": told.decision.effect.value,
+        "matched": [
+            {"policy": each.policy, "sid": each.sid, "file": each.file, "line": each.line}
+            for each in told.decision.matched
+        ],
+        "why": told.why,
+        "nearest": None
+        if near is None
+        else {"policy": near.statement.policy, "sid": near.statement.sid, "failed": near.failed},
+        "would_change": told.would_change,
+        "revision": told.decision.revision,
+    }
 
 
 def credentials(given: Credentials) -> Json:
@@ -91,7 +110,7 @@ def _instant(description: str) -> Json:
     return {"type": "string", "format": "date-time", "pattern": pattern, "description": description}
 
 
-_ROLE_ARN = _text("ARN of the role.", pattern=asks.ROLE, maxLength=700, format="role-arn")
+ROLE_ARN: Final = _text("ARN of the role.", pattern=asks.ROLE, maxLength=700, format="role-arn")
 _DURATION = {
     "type": "integer",
     "minimum": 900,
@@ -151,9 +170,46 @@ SCHEMAS: Final[Mapping[str, Json]] = {
             "cursor": _maybe_text("Ask with it for the next piece; null after the last."),
         },
     ),
+    "Explanation": _object(
+        "A decision about a role, in words.",
+        {
+            "role": _text("ARN of the role."),
+            "decision": {"enum": [effect.value for effect in Effect], "description": "The answer."},
+            "matched": {
+                "type": "array",
+                "description": "The statements that said so: the allows, or every deny.",
+                "items": _object(
+                    "A policy statement.",
+                    {
+                        "policy": _text("Name of the policy."),
+                        "sid": _maybe_text("The statement's Sid."),
+                        "file": _maybe_text("Its file, for operators."),
+                        "line": {"type": ["integer", "null"], "description": "Its line, for operators."},
+                    },
+                ),
+            },
+            "why": _text("The reason in a sentence or two."),
+            "nearest": {
+                "description": "The allow that came nearest without matching; null if one matched.",
+                "anyOf": [
+                    {"type": "null"},
+                    _object(
+                        "An allow that did not match.",
+                        {
+                            "policy": _text("Name of the policy."),
+                            "sid": _maybe_text("The statement's Sid."),
+                            "failed": _text("What it failed on: what it needs, and what you have."),
+                        },
+                    ),
+                ],
+            },
+            "would_change": _text("What to do about it; empty where the answer is yes."),
+            "revision": {"type": "integer", "description": "Revision that the decision was made with."},
+        },
+    ),
     "CredentialsAsk": _object(
         "Which role, how long, why.",
-        {"role": _ROLE_ARN},
+        {"role": ROLE_ARN},
         {
             "duration": _DURATION,
             "reason": _text("Goes on record.", maxLength=asks.REASON_LONGEST, pattern=asks.LINE, default=""),
@@ -172,7 +228,7 @@ SCHEMAS: Final[Mapping[str, Json]] = {
     ),
     "ConsoleLinkAsk": _object(
         "Which role, and where in the console.",
-        {"role": _ROLE_ARN},
+        {"role": ROLE_ARN},
         {
             "duration": _DURATION,
             "destination": _text(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from flask import Response
 
-from app.errors import RoleUnknown
+from app.errors import RoleForbidden, RoleUnknown
 from app.model import DEFAULT_DURATION, SHORTEST, Entitlement, RoleAsk
 from app.web import asks, forms, times
 from app.web.page import see_other, show
@@ -53,7 +53,7 @@ def ask_keys(visit: Visit) -> Response:
     """`GET /keys?role=ARN`: choose the duration.
 
     Raises:
-        AskRefused, RoleUnknown.
+        AskRefused, RoleUnknown, RoleForbidden, TooMany.
     """
     if "role" not in visit.request.args:
         return see_other("/")  # nothing was chosen yet
@@ -67,7 +67,7 @@ def give_keys(visit: Visit) -> Response:
     """`POST /keys`: issue and show. The page is the only copy; nothing of it is kept.
 
     Raises:
-        AskRefused, DurationInvalid, RoleUnknown, UpstreamFailed, Unavailable.
+        AskRefused, DurationInvalid, RoleUnknown, RoleForbidden, TooMany, UpstreamFailed, Unavailable.
     """
     fields = forms.form(visit.request, ("role", "duration", "reason"))
     ask = RoleAsk(
@@ -103,7 +103,10 @@ def _mine(visit: Visit, arn: str) -> Entitlement:
     for entitlement in visit.broker.roles(visit.person, caller=visit.caller):
         if entitlement.role.arn == arn:
             return entitlement
-    raise RoleUnknown("not among this person's roles")
+    told = visit.broker.explain(visit.person, arn, caller=visit.caller)  # raises RoleUnknown
+    if told.decision.allowed:
+        raise RoleUnknown("not among this person's roles")
+    raise RoleForbidden(told.detail, words=told.refusal)
 
 
 def _to_the_minute(span: timedelta) -> timedelta:
