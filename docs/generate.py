@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app import errors
-from app.policy import condition_keys
+from app.policy import actions, condition_keys
 from app.web import TABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,12 +86,30 @@ def condition_keys_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def actions_page() -> str:
+    """docs/reference/actions.md."""
+    lines = [
+        "# Actions on daypass itself",
+        "",
+        "Made from `app/policy/actions.py` by `make docs`. How to use them: [delegate](../how-to/delegate.md).",
+        "",
+        "Every action here is in force: a page asks for it. There are no others; `config check` warns of them.",
+        "`NAME`, `SOURCE` and `SUBJECT` stand for names, and in a policy for patterns. The partition is `aws` everywhere.",
+        "",
+        "| action | is asked on | lets |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{row.name}` | `{row.resource}` | {row.meaning} |" for row in actions.ACTIONS]
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> Mapping[str, str]:
     """Path under the repository: text."""
     return {
         "docs/reference/errors.md": errors_page(),
         "docs/reference/addresses.md": addresses_page(),
         "docs/reference/condition-keys.md": condition_keys_page(),
+        "docs/reference/actions.md": actions_page(),
     }
 
 
