@@ -71,8 +71,8 @@ class Upkeep:
         self._round(last)
 
     def _round(self, last: dict[str, datetime]) -> None:
-        now = self._clock.now()
         for job in self._table:
+            now = self._clock.now()
             # abs: a clock that was moved back must not make the jobs wait until it has caught up.
             if job.name in last and abs(now - last[job.name]) < job.every:
                 continue

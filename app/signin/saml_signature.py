@@ -9,6 +9,7 @@ holds the two against each other: what the library refuses is refused here.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -22,11 +23,19 @@ from app.errors import SamlShape, SamlSignature
 from app.signin.saml_shape import Shaped
 
 _SCHEMA: Final = "saml-schema-protocol-2.0.xsd"
+_COMPILING: Final = threading.Lock()
+
+
+def schema() -> etree.XMLSchema:
+    """The SAML protocol schema, compiled once in a process (1.4 ms); safe to use from many threads."""
+    # One at a time: libxml2 makes its table of built-in types at the first compilation, without a lock. Two
+    # threads at once leave a broken table, and no schema can be compiled in that process ever again.
+    with _COMPILING:
+        return _compiled()
 
 
 @cache
-def schema() -> etree.XMLSchema:
-    """The SAML protocol schema, compiled once in a process (1.4 ms); safe to use from many threads."""
+def _compiled() -> etree.XMLSchema:
     package = Path(onelogin.saml2.__file__).parent
     return etree.XMLSchema(etree.parse(str(package / "schemas" / _SCHEMA)))
 
