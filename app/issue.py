@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from app.errors import DurationInvalid, RequestNotPossible
 from app.model import (
@@ -108,12 +109,16 @@ def _session_policy(principal: Principal, role: Role, revision: Revision) -> str
     ]
     if not texts:
         return None
-    if len(texts) == 1:
-        return _minified(texts[0])
-    first, second = (parse(text, Kind.SESSION) for text in texts)
-    return intersect(first, second)
+    return _minified(texts[0]) if len(texts) == 1 else _both(*texts)
 
 
+# The same few documents go along with every session of a role: what comes of them is computed once.
+@lru_cache(maxsize=256)
+def _both(first: PolicyText, second: PolicyText) -> str:
+    return intersect(parse(first, Kind.SESSION), parse(second, Kind.SESSION))
+
+
+@lru_cache(maxsize=256)
 def _minified(policy: PolicyText) -> str:
     text = json.dumps(json.loads(policy.text), separators=(",", ":"), ensure_ascii=False)
     if len(text) > SESSION_POLICY_LIMIT:
