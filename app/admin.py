@@ -158,9 +158,15 @@ class Administration:
             RevisionChanged, AuditUnavailable, StoreUnavailable.
         """
         if not plan.changes:
-            # The folder is what is active: only that is remembered.
+            # The folder is what is active: only that is remembered. If it no longer is, it would be activated
+            # without a record, so then nothing is done.
             return self._revisions.activate(
-                plan.revision.digest, plan.revision.files, self._clock.now(), by=by, restores=plan.restores
+                plan.revision.digest,
+                plan.revision.files,
+                self._clock.now(),
+                by=by,
+                restores=plan.restores,
+                after=plan.active,
             )
         if (self._revisions.latest_number() or 0) != plan.active:
             raise RevisionChanged(f"revision {plan.active} is not active any more")

@@ -161,6 +161,19 @@ def test_what_was_planned_on_another_revision_is_refused(desk: Desk) -> None:
     assert desk.revisions.latest_number() == 2
 
 
+def test_a_plan_without_changes_brings_nothing_back_that_was_replaced_meanwhile(desk: Desk) -> None:
+    desk.apply()
+    plan = desk.plan()
+    assert not plan.changes
+    desk.write("groups.yaml", "sre: {description: x}\n")
+    assert desk.apply() == 2
+    on_record = desk.records()
+    with pytest.raises(RevisionChanged):
+        desk.door.activate(plan, by="operator late")
+    assert desk.revisions.latest_number() == 2
+    assert desk.records() == on_record
+
+
 def test_an_activation_that_loses_the_race_is_put_right_on_record(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
