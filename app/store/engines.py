@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -16,6 +18,7 @@ from app.errors import StoreUnavailable
 
 BUSY: Final = 2500
 """Milliseconds that SQLite waits for a writer of another process; together with `database.QUEUE` within 5 s."""
+_PAUSE: Final = 0.01
 _POOL: Final = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 5.0, "hide_parameters": True}
 
 
@@ -79,13 +82,31 @@ def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions begin where we say so
     cursor = connection.cursor()
     try:
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         # So that REPLACE meets the triggers that guard the audit trail.
         cursor.execute("PRAGMA recursive_triggers=ON")
     finally:
         cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Set the journal, waiting for others who do the same to a new file.
+
+    SQLite answers SQLITE_BUSY here at once, without its busy timeout, when two connections both want to change
+    the journal (https://www.sqlite.org/c3ref/busy_handler.html: the handler is not called where waiting could
+    deadlock), so workers that start together would break one another.
+    """
+    give_up = time.monotonic() + BUSY / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(_PAUSE)
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import AuditUnavailable, Refusal, StoreUnavailable
-from app.store import Search, open_store
+from app.store import Search, engines, open_store
 from tests.store.builders import NOW, event, identity, pending, record, session
 from tests.store.databases import fresh, sealer
 
@@ -217,3 +217,37 @@ def test_events_of_a_strange_kind_of_text_are_on_record(path):
     store.audit.append([render(event("\ud800\x00", username="\udcff"))])
     assert store.audit.search(Search(person="\udcff"))[0].record.request_id == "\\ud800\\x00"
     store.close()
+
+
+class Journal:
+    """A cursor to whom SQLite says `busy` some times, as it does to two that change the journal at once."""
+
+    def __init__(self, *, busy: int, code: int = sqlite3.SQLITE_BUSY) -> None:
+        self.left, self.code = busy, code
+
+    def execute(self, statement: str) -> None:
+        if self.left:
+            self.left -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_two_that_set_the_journal_of_a_new_file_at_once_wait_for_each_other():
+    journal = Journal(busy=5)
+    engines._write_ahead(journal)
+    assert journal.left == 0
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY])
+def test_what_is_wrong_with_the_file_is_not_waited_for(code):
+    journal = Journal(busy=5, code=code)
+    with pytest.raises(sqlite3.OperationalError):
+        engines._write_ahead(journal)
+    assert journal.left == 4
+
+
+def test_a_file_that_stays_locked_is_not_waited_for_without_end(monkeypatch):
+    monkeypatch.setattr(engines, "BUSY", 50)
+    with pytest.raises(sqlite3.OperationalError):
+        engines._write_ahead(Journal(busy=10**9))
