@@ -17,7 +17,7 @@ from pathlib import Path
 from app.access import Reach, Shift, View, compare, what_can, who_can
 from app.audit import AuditWriter
 from app.clock import Clock
-from app.configuration import Loaded, check_folder, load
+from app.configuration import Loaded, check_folder, clients, load
 from app.drafts import Handed, handed
 from app.errors import (
     AskRefused,
@@ -28,7 +28,7 @@ from app.errors import (
     RevisionUnusable,
     Unknown,
 )
-from app.model import AuditEvent, AuditKind, Revision, Role, RoleArn
+from app.model import AuditEvent, AuditKind, Client, Revision, Role, RoleArn
 from app.store import Activation, KnownPerson, People, Revisions, StoredRevision
 
 _TRIES = 5
@@ -45,6 +45,16 @@ class FileChange:
     """None: there was none."""
     after: str | None
     """None: it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChange:
+    """An OAuth client that a change touches."""
+
+    before: Client | None
+    """None: there was none."""
+    after: Client | None
+    """None: it goes, and with it what it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class Plan:
     """Why access cannot be compared with what is active now; empty if it could be."""
     handed: tuple[Handed, ...] = ()
     """Who could administer more or less of daypass, signed in as they last were."""
+    clients: tuple[ClientChange, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -83,6 +94,7 @@ class Comparison:
     shifts: tuple[Shift, ...]
     people: int
     handed: tuple[Handed, ...]
+    clients: tuple[ClientChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +272,7 @@ class Administration:
             shifts=tuple(compare(views[0], views[1], people, self._clock.now())),
             people=len(people),
             handed=handed(views[0], views[1], people),
+            clients=clients_changed(views[0].revision, views[1].revision),
         )
 
     # --- who and what -----------------------------------------------------------------------------
@@ -308,6 +321,9 @@ class Administration:
             at=now,
             unreadable=unreadable,
             handed=() if unreadable else handed(before, after, people),
+            clients=()
+            if unreadable
+            else clients_changed(before.revision if before is not None else None, revision),
         )
 
     def _record(self, kind: AuditKind, number: int, detail: Mapping[str, object]) -> None:
@@ -356,6 +372,19 @@ def files_changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path)
     )
+
+
+def clients_changed(before: Revision | None, after: Revision) -> tuple[ClientChange, ...]:
+    """The clients that differ, by id; `before` None: nothing was active. Secrets are not compared."""
+    old, new = before.clients if before is not None else clients({}), after.clients
+    pairs = (ClientChange(old.get(id), new.get(id)) for id in sorted(old.keys() | new.keys()))
+    return tuple(pair for pair in pairs if _told(pair.before) != _told(pair.after))
+
+
+def _told(client: Client | None) -> tuple[object, ...] | None:
+    if client is None:
+        return None
+    return client.name, client.grants, client.redirect_uris, client.scopes, client.confidential
 
 
 def _versions(activations: Iterator[Activation], texts: Mapping[str, str | None]) -> Iterator[PolicyVersion]:

@@ -44,6 +44,7 @@ from app.policy import Index, actions, explain
 from app.policy.actions import AdminAction
 from app.policy.offered import Offered, offered
 from app.policy.request import RequestContext
+from app.principal import asking as as_asked
 from app.principal import principal
 from app.store import Activation, KnownPerson, Search, Store, StoredRevision
 
@@ -269,7 +270,10 @@ class Delegation:
         )
         every = offered(revision.providers, roles, (each.identity for each in people))
         readable = offered(
-            revision.providers, roles, (each.identity for each in self._readable(asking, people))
+            revision.providers,
+            roles,
+            (each.identity for each in self._readable(asking, people)),
+            revision.clients,
         )
         seen = {key.name: key.seen for key in readable}
         keys = tuple(replace(key, seen=seen.get(key.name, ())) for key in every)
@@ -294,7 +298,7 @@ class Delegation:
         now = self._clock.now()
         running = self._active.current()
         person = principal(session.identity, running.revision)
-        context = running.index.contexts(person, caller, now).person
+        context = running.index.contexts(person, as_asked(session, caller), now).person
         return _Asking(session, caller, now, running, person, context)
 
     def _need(

@@ -324,6 +324,147 @@ class RequestNotPossible(AskRefused):
     default_words = "What was asked for cannot be given in this form. Ask the people who run this service."
 
 
+# --- OAuth ----------------------------------------------------------------------------------------
+
+
+class GrantError(AskRefused):
+    """A refusal of the authorization server. `error` is its word on the wire (RFC 6749, 4.1.2.1 and 5.2)."""
+
+    error: ClassVar[str] = "invalid_request"
+    code = "oauth.invalid_request"
+    status = 400
+    title = "Not granted"
+    default_words = "The request is not one that this server takes."
+
+
+class ClientRefused(GrantError):
+    """No such client, or it did not prove itself; which of the two is not told."""
+
+    error = "invalid_client"
+    code = "oauth.invalid_client"
+    status = 401
+    default_words = "No such client, or its secret is wrong."
+
+
+class GrantInvalid(GrantError):
+    """A code or refresh token that is unknown, used, expired, or somebody else's; which is not told."""
+
+    error = "invalid_grant"
+    code = "oauth.invalid_grant"
+    default_words = "The code or token is not good, or not good any more. Sign in again."
+
+
+class ClientNotAllowed(GrantError):
+    """A client that may not use this kind of grant."""
+
+    error = "unauthorized_client"
+    code = "oauth.unauthorized_client"
+    default_words = "This client may not ask in this way."
+
+
+class GrantTypeUnknown(GrantError):
+    error = "unsupported_grant_type"
+    code = "oauth.unsupported_grant_type"
+    default_words = "There is no such grant type here."
+
+
+class ResponseTypeUnknown(GrantError):
+    error = "unsupported_response_type"
+    code = "oauth.unsupported_response_type"
+    default_words = "Only `response_type=code` is taken."
+
+
+class ScopeInvalid(GrantError):
+    error = "invalid_scope"
+    code = "oauth.invalid_scope"
+    default_words = "The scope is unknown, or wider than this client or token may have."
+
+
+class TargetInvalid(GrantError):
+    """RFC 8707, 2."""
+
+    error = "invalid_target"
+    code = "oauth.invalid_target"
+    default_words = "No access tokens are made for that resource."
+
+
+class GrantDenied(GrantError):
+    """The person said no."""
+
+    error = "access_denied"
+    code = "oauth.access_denied"
+    default_words = "The sign-in was refused by the person who was asked."
+
+
+class ClickNeeded(GrantError):
+    """`prompt=none`: an answer without asking the person (OpenID Connect Core, 3.1.2.6; RFC 9700, 4.1.2)."""
+
+    error = "interaction_required"
+    code = "oauth.interaction_required"
+    default_words = "Nothing is given here without asking the person. Ask without `prompt=none`."
+
+
+class RedirectRefused(GrantError):
+    """The client or its redirect address is not known, so nothing may be sent there: a page for the person."""
+
+    code = "oauth.redirect"
+    title = "Not a known app"
+    default_words = (
+        "The app that sent you here is not known, or wants the answer at an address that is not its own. "
+        "Nothing was given to it. Start again from the app."
+    )
+
+
+class GrantPending(GrantError):
+    """RFC 8628, 3.5."""
+
+    error = "authorization_pending"
+    code = "oauth.authorization_pending"
+    default_words = "The person has not decided yet."
+
+
+class PollTooFast(GrantError):
+    error = "slow_down"
+    code = "oauth.slow_down"
+    default_words = "Asked too often; wait five seconds longer between two asks."
+
+
+class DeviceCodeExpired(GrantError):
+    error = "expired_token"
+    code = "oauth.expired_token"
+    default_words = "The device code has expired. Start again."
+
+
+class UserCodeUnknown(Unknown):
+    """No device waits under this code (any more)."""
+
+    code = "device.unknown"
+    default_words = (
+        "No device is waiting under this code. It may have expired: codes are good for ten minutes. "
+        "Compare it with the one that the device shows, or start again there."
+    )
+
+
+class SignInNotFresh(AccessRefused):
+    """A device may be let in only by somebody who signed in after it asked (RFC 8628, 5.4)."""
+
+    code = "device.sign_in_again"
+    title = "Sign in again first"
+    default_words = "To let a device in, sign in once more. Then compare the code and decide."
+
+
+class ScopeTooNarrow(AccessRefused):
+    """RFC 6750, 3.1: `insufficient_scope`."""
+
+    code = "token.scope"
+    default_words = "The token may not do this: it was asked for with a narrower scope. Sign in again."
+
+
+class SessionUnknown(Unknown):
+    code = "session.unknown"
+    default_words = "There is no such session of yours; it may have ended already."
+
+
 # --- 429 ------------------------------------------------------------------------------------------
 
 

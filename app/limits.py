@@ -20,6 +20,16 @@ REFUSALS_PER_MINUTE = 120
 """Refused proofs of one address, after which it waits for the next minute."""
 EXPLANATIONS_PER_MINUTE = 120
 """Questions "why" of one address: each looks for a way that the person could open a role, some milliseconds."""
+DEVICE_STARTS_PER_MINUTE = 60
+"""Devices of one address that ask to be let in: each is a row for ten minutes."""
+LOOKUPS_PER_SESSION = 10
+"""User codes of devices that one session tries and misses."""
+LOOKUPS_PER_ADDRESS = 30
+"""And one address: several, so that one person who guesses does not keep an office from letting devices in."""
+DEVICE_LOOKUPS = "user codes missed"
+SIGN_IN_REFUSALS = "refusals"
+TOKEN_REFUSALS = "token refusals"  # noqa: S105
+"""What is counted apart: whoever plays with tokens keeps nobody behind the same address from signing in."""
 KEPT = 65_536
 """Pairs of address and thing counted apart in one minute (about 10 MB); the rest shares one count."""
 SHARED = 64
@@ -65,10 +75,14 @@ class Tally:
         if reached:
             raise TooMany(f"more than {most} {what} a minute", retry_after=60 - now.second)
 
-    def refused(self, address: str, code: str, now: datetime) -> None:
-        """Count a refusal met before anybody was signed in; saved with the next `flush`."""
+    def count(self, address: str, what: str, now: datetime) -> None:
+        """Count one more of `what` from this address, for `check` to look at."""
+        self._add(prefix(address), what, now)
+
+    def refused(self, address: str, code: str, now: datetime, what: str = SIGN_IN_REFUSALS) -> None:
+        """Count a refusal met before anybody was signed in, as one of `what`; saved with the next `flush`."""
         where = prefix(address)
-        self._add(where, "refusals", now)
+        self._add(where, what, now)
         minute = now.replace(second=0, microsecond=0)
         with self._lock:
             if len(self._unsaved) >= KEPT and (minute, where, code) not in self._unsaved:

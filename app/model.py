@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Final, Literal, NewType
 
 SourceId = NewType("SourceId", str)
 """Name of a source of identities: the file name in `config/providers/`, `[a-z0-9-]{1,32}`."""
@@ -38,6 +38,10 @@ class Caller:
     address: str
     user_agent: str = ""
     secure: bool = True
+    client: str | None = None
+    """OAuth client of the session that asks, put in from the session and by nobody else; None in a browser."""
+    device: str | None = None
+    """What that client calls its machine."""
 
 
 # --- sign-in --------------------------------------------------------------------------------------
@@ -137,6 +141,22 @@ class Session:
     """Revision on which the sign-in finished."""
     trust: str = ""
     """Digest of what the proof was believed by (`principal.trust`)."""
+    client: str | None = None
+    """Id of the OAuth client whose session this is; None for a browser's own."""
+    device: str | None = None
+    """What a helper or app calls the machine it runs on, as it said itself; None for a browser's own."""
+    approved_by: str | None = None
+    """Public id of the session that let the client in; None for a browser's own."""
+    signed_in_at: datetime | None = None
+    """When the sign-in began on which this session rests; None: at `created_at`."""
+    last_used: datetime | None = None
+    last_address: str = ""
+    """Where from it was last used; kept to the minute."""
+
+    @property
+    def began(self) -> datetime:
+        """From when on its lifetime counts: a client's session is no younger than the one that approved it."""
+        return self.signed_in_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +174,171 @@ class Metadata:
 
     content_type: str
     body: bytes
+
+
+# --- OAuth ----------------------------------------------------------------------------------------
+
+
+Scope = Literal["roles", "credentials"]
+SCOPES: Final[tuple[Scope, ...]] = ("roles", "credentials")
+"""`roles`: who I am, which roles I have, and why. `credentials`: those, and credentials and console links."""
+
+GrantType = Literal["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+DEVICE_CODE: Final[GrantType] = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth client: `config/clients/NAME.yaml`, or the helper `cli`, which needs none."""
+
+    id: str
+    """`[a-z0-9-]{1,32}`."""
+    name: str
+    """For people."""
+    grants: frozenset[GrantType]
+    redirect_uris: tuple[str, ...] = ()
+    """Exact; of one on `http://127.0.0.1` or `http://[::1]` without a port any port will do (RFC 8252, 7.3)."""
+    scopes: tuple[Scope, ...] = SCOPES
+    """The widest it may ask for."""
+    secret: str | None = field(default=None, repr=False)
+    """None: a public client, which proves nothing of itself."""
+
+    @property
+    def confidential(self) -> bool:
+        """True for a client that must show its secret."""
+        return self.secret is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProof:
+    """What a client showed of itself at an endpoint (RFC 6749, 2.3), not yet believed."""
+
+    id: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantAsk:
+    """An authorization request (RFC 6749, 4.1.1; RFC 7636; RFC 8707), as read from the wire."""
+
+    client: str
+    redirect_uri: str
+    scope: tuple[str, ...] = ()
+    """Empty: all that the client may have."""
+    challenge: str = field(default="", repr=False)
+    """PKCE, S256: 43 characters of base64url."""
+    challenge_method: str = ""
+    resource: str = ""
+    """Whom the access token is for; empty: the API."""
+    device: str = ""
+    """What the machine calls itself, for people to recognise; at most 64 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """An authorization request that is in order, for the person to see and to allow."""
+
+    client: Client
+    redirect_uri: str
+    scope: tuple[Scope, ...]
+    device: str
+    ends_at: datetime
+    """Until when the client would be signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An authorization code, good for one use within a minute."""
+
+    code: str = field(repr=False)
+    redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeProof:
+    """An authorization code, shown for tokens."""
+
+    code: str = field(repr=False)
+    redirect_uri: str
+    verifier: str = field(repr=False)
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProof:
+    """A device code, shown for tokens: a poll (RFC 8628, 3.4)."""
+
+    device_code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshProof:
+    """A refresh token, shown for new tokens."""
+
+    token: str = field(repr=False)
+    scope: tuple[str, ...] = ()
+    """Empty: as before. Never wider."""
+    resource: str = ""
+
+
+GrantProof = CodeProof | DeviceProof | RefreshProof
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStarted:
+    """What a device shows and polls with (RFC 8628, 3.2)."""
+
+    device_code: str = field(repr=False)
+    user_code: str
+    """Eight of twenty letters with a dash: `BCDF-GHJK`."""
+    expires_in: timedelta
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRequest:
+    """A device that waits for its person, as the approval page shows it."""
+
+    user_code: str
+    client: Client
+    scope: tuple[Scope, ...]
+    device: str
+    """What the machine calls itself; proves nothing."""
+    address: str
+    user_agent: str
+    asked_at: datetime
+    expires_at: datetime
+    ends_at: datetime
+    """Until when the client would be signed in."""
+    fresh: bool
+    """The person signed in after the device asked, as approving needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint gives."""
+
+    access_token: str = field(repr=False)
+    expires_in: timedelta
+    scope: tuple[Scope, ...]
+    session_ends_at: datetime
+    """When the person has to sign in again, whatever is refreshed."""
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """What introspection tells (RFC 7662, 2.2); only `active` where that is False."""
+
+    active: bool
+    client: str = ""
+    scope: tuple[Scope, ...] = ()
+    subject: str = ""
+    username: str = ""
+    audience: str = ""
+    token_id: str = ""
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 # --- policy ---------------------------------------------------------------------------------------
@@ -365,6 +550,14 @@ class AuditKind(StrEnum):
     """A signed-in person was refused that."""
     ACCESS_REFUSED = "access.refused"
     """A signed-in person was refused something other than credentials."""
+    GRANT_APPROVED = "grant.approved"
+    """A person let a client in: its authorization code, or the code of its device."""
+    GRANT_REFUSED = "grant.refused"
+    """A person said no to a client's device, or may not approve it."""
+    SESSION_STARTED = "session.started"
+    """A client redeemed its grant and has a session of its own."""
+    TOKEN_REUSED = "token.reused"  # noqa: S105
+    """A code or refresh token came a second time: what it had given has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,5 +727,7 @@ class Revision:
     """(level, documents), each level must allow."""
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Relative path: text; what the store keeps of a revision."""
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    """OAuth clients by id, the helper `cli` among them."""
     short_form_places: Mapping[RoleArn, tuple[str, int]] = field(default_factory=dict, repr=False)
     """(file, line) of each role's `allow`, so that a decision can name it."""

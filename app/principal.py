@@ -5,9 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from app.errors import NotSignedIn
-from app.model import GroupMap, Identity, Principal, Provider, Revision, SamlProvider, SourceId
+from app.model import (
+    Caller,
+    GroupMap,
+    Identity,
+    Principal,
+    Provider,
+    Revision,
+    SamlProvider,
+    Session,
+    SourceId,
+)
 
 
 def map_groups(source: SourceId, table: GroupMap, theirs: Iterable[str]) -> frozenset[str]:
@@ -51,6 +62,11 @@ def principal(identity: Identity, revision: Revision) -> Principal:
         tags=_tags(provider.session_tags, identity.claims),
         revision=revision.number,
     )
+
+
+def asking(session: Session, caller: Caller) -> Caller:
+    """The caller with the client and device of its session, for policy conditions; a browser's own has neither."""
+    return replace(caller, client=session.client, device=session.device)
 
 
 def trust(provider: Provider) -> str:

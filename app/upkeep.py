@@ -16,6 +16,7 @@ from app.clock import Clock
 from app.errors import Refusal
 from app.limits import Tally
 from app.store import Store
+from app.tokens import SigningKeys
 
 log = logging.getLogger("daypass.upkeep")
 
@@ -29,13 +30,16 @@ class Job:
     run: Callable[[datetime], object]
 
 
-def jobs(store: Store, tally: Tally) -> Sequence[Job]:
-    """The table."""
+def jobs(store: Store, tally: Tally, keys: SigningKeys) -> Sequence[Job]:
+    """The table. Refresh tokens go with the sessions that they belong to."""
     return (
         Job("save refusal counts", timedelta(seconds=10), lambda _: tally.flush(store.refusals.count)),
         Job("forget sign-ins not finished", timedelta(minutes=1), store.pending.expire),
         Job("forget once-only marks out of date", timedelta(minutes=5), store.once.expire),
         Job("forget sessions that ended", timedelta(minutes=10), store.sessions.expire),
+        Job("forget authorization codes", timedelta(minutes=1), store.codes.expire),
+        Job("forget devices that waited", timedelta(minutes=1), store.devices.expire),
+        Job("make and forget signing keys", timedelta(hours=1), keys.rotate),
         Job(
             "forget old refusal counts",
             timedelta(hours=1),

@@ -37,6 +37,7 @@ from app.sealing import Sealer
 from app.signin import registry
 from app.signin.seam import KnownMetadata
 from app.store import Store, open_store
+from app.tokens import SigningKeys
 from app.upkeep import Upkeep, jobs
 from app.web import make_app
 
@@ -153,7 +154,8 @@ def wire(
     active.current()
     tally = Tally()
     audit = AuditWriter(store.audit, clock)
-    broker = Broker(active=active, store=store, audit=audit, tally=tally, clock=clock)
+    keys = SigningKeys(store.token_keys, clock)
+    broker = Broker(active=active, store=store, audit=audit, tally=tally, clock=clock, keys=keys)
     delegation = Delegation(
         active=active,
         store=store,
@@ -161,7 +163,7 @@ def wire(
         clock=clock,
         administration=administration(store, clock, environ),
     )
-    return Parts(broker, delegation, active, store, Upkeep(jobs(store, tally), clock), clock)
+    return Parts(broker, delegation, active, store, Upkeep(jobs(store, tally, keys), clock), clock)
 
 
 def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
@@ -225,5 +227,5 @@ def _running(revision: Revision, keyring: Keyring, store: Store, clock: Clock) -
         index=Index.compile(revision),
         sources=registry.make(revision.providers, tools),
         trust={source: trust(provider) for source, provider in revision.providers.items()},
-        aws=Aws(settings.aws),
+        aws=Aws(settings.aws, clock=clock),
     )

@@ -54,14 +54,17 @@ def addresses_page() -> str:
         "Made from the table in `app/web/__init__.py` by `make docs`.",
         "",
         "Who gets through: `none` anybody; `optional` anybody, a signed-in person is known; `page` the signed-in,",
-        "others are led to the sign-in page; `api` the signed-in, others get 401. Against other sites: `form` the",
-        "session's token and Origin; `origin` same origin, JSON only; `pending` only the answer to a sign-in of",
-        "this browser; `safe` nothing changes.",
+        "others are led to the sign-in page; `api` the signed-in, by cookie or by an access token with the scope named,",
+        "others get 401; `client` an OAuth client by its own proof. Against other sites: `form` the session's token and",
+        "Origin; `origin` same origin, JSON only; `pending` only the answer to a sign-in of this browser; `proof` no",
+        "cookie counts; `safe` nothing changes. No address lets a page of another origin read its answer.",
         "",
-        "| address | methods | who | against other sites |",
-        "|---|---|---|---|",
+        "| address | methods | who | scope | against other sites |",
+        "|---|---|---|---|---|",
     ]
-    lines += [f"| `{r.address}` | {', '.join(r.methods)} | {r.guard} | {r.csrf} |" for r in TABLE]
+    lines += [
+        f"| `{r.address}` | {', '.join(r.methods)} | {r.guard} | {r.scope or ''} | {r.csrf} |" for r in TABLE
+    ]
     return "\n".join(lines) + "\n"
 
 

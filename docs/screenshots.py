@@ -1,29 +1,36 @@
 """Pictures for the README and the docs, taken of the demo company: `python -m docs.screenshots [--port 8000]`.
 
-Needs Chromium. Starts the demo, walks through it as ana, writes `docs/img/*.png`, and stops the demo.
-What keys.png shows are the AWS double's keys: they open nothing.
+Needs what `make interop` installs. Starts the demo, walks through it as ana, writes `docs/img/*.png`, and stops the demo.
+What keys.png shows are the AWS double's keys: they open nothing. terminal.png is the text of a real terminal, drawn.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
 from demo.running.relocate import Ports
+from tests.journeys.aws_clients import V2
 from tests.journeys.browsers import chromium
 from tests.journeys.make_run import Demo
+from tests.journeys.terminal import Terminal
+from tests.journeys.workplace import Workplace
 
 FOLDER: Final = Path(__file__).resolve().parent / "img"
 DESKTOP: Final = {"viewport": {"width": 960, "height": 600}, "device_scale_factor": 1.5}
 PHONE: Final = {"viewport": {"width": 320, "height": 640}, "device_scale_factor": 2}
 ZONE: Final = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
+POSIX_ZONE: Final = "CET-1CEST,M3.5.0,M10.5.0/3"
+"""The same for a terminal, on a machine without zone files too."""
 
 FONTS: Final = """\
 <?xml version="1.0"?>
@@ -71,12 +78,12 @@ def sign_in(page: Page, demo: Demo, username: str) -> None:
     page.wait_for_url(f"{demo.base_url}/**")
 
 
-def shoot(page: Page, name: str) -> None:
-    """The window, the pointer and the focus out of the way."""
+def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    """The window, or all of a longer page; the pointer and the focus out of the way."""
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
     page.wait_for_timeout(300)
-    page.screenshot(path=FOLDER / f"{name}.png")
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=whole)
 
 
 def sign_in_page(browser: Browser, demo: Demo) -> None:
@@ -116,9 +123,65 @@ def other_looks(browser: Browser, demo: Demo) -> None:
             shoot(page, name)
 
 
+SCREEN: Final = """\
+<!doctype html><meta charset="utf-8"><style>
+body { margin: 0; padding: 24px; background: #d9dee5; }
+pre { margin: 0; padding: 18px 22px; border-radius: 10px; background: #14181f; color: #dfe5ee; white-space: pre-wrap;
+  overflow-wrap: anywhere; font: 14px/1.5 "JetBrains Mono", "DejaVu Sans Mono", ui-monospace, monospace; }
+b { color: #8fd0ff; }
+</style><pre>%s</pre>
+"""
+
+
+def machine(demo: Demo, user: str) -> Workplace:
+    """A machine with the helper and the AWS CLI."""
+    at = Workplace(demo.var / "homes" / user, demo.base_url, demo.ports.aws_url, user)
+    at.install()
+    (at.daypass.parent / "aws").symlink_to(V2.command[0])
+    return at
+
+
+def draw(browser: Browser, text: str, name: str) -> None:
+    """What stands on a terminal; what was typed stands out."""
+    lines = escape(text.rstrip().removesuffix("$").rstrip())
+    with visit(browser) as page:
+        page.set_content(SCREEN % re.sub(r"^\$ (.+)$", r"$ <b>\1</b>", lines, flags=re.MULTILINE))
+        page.locator("body").screenshot(path=FOLDER / f"{name}.png")
+
+
+def helper(browser: Browser, demo: Demo) -> None:
+    at = machine(demo, "ana")
+    with visit(browser) as page, Terminal(at, TZ=POSIX_ZONE) as terminal:
+        sign_in(page, demo, "ana")
+        page.get_by_role("link", name="Terminal", exact=True).click()
+        shoot(page, "paste")
+        terminal.run("daypass login")
+        page.goto(at.wait_for_browser())
+        shoot(page, "let-in", whole=True)
+        page.get_by_role("button", name="Allow").click()
+        for line in ("daypass roles", "daypass exec production/ReadOnly -- aws sts get-caller-identity"):
+            terminal.wait_for_prompt()
+            terminal.run(line)
+        terminal.wait_for(r'"Arn"[^}]*}\n\$')
+        draw(browser, terminal.screen(), "terminal")
+        page.goto(f"{demo.base_url}/security")
+        shoot(page, "security")
+
+
+def device(browser: Browser, demo: Demo) -> None:
+    with visit(browser) as page, Terminal(machine(demo, "ana-build")) as terminal:
+        terminal.run("daypass login --device")
+        asked = terminal.wait_for(r"http://\S+/device\?user_code=\S+")[0]
+        sign_in(page, demo, "ana")
+        page.goto(asked)
+        shoot(page, "device", whole=True)
+
+
 SCENES: Final[Mapping[str, Callable[[Browser, Demo], None]]] = {
     "sign-in": sign_in_page,
     "roles, keys, console": roles_keys_and_console,
+    "helper": helper,
+    "device": device,
     "error": refused_sign_in,
     "dark, phone": other_looks,
 }

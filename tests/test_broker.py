@@ -1,141 +1,26 @@
 """The door, in one process with real parts: what a changed configuration ends, and what a failing step gives out."""
 
-import base64
-import shutil
-import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from lxml import etree
 
 from app import wiring
 from app.audit import AuditWriter
 from app.errors import AuditUnavailable, NotSignedIn, RoleUnknown, SignInNotOurs, StoreUnavailable
-from app.model import Caller, ConsoleLink, CredentialRequest, Credentials, Proof, RoleAsk, SignInAsk, SourceId
+from app.model import RoleAsk, SourceId
 from app.store import Search
 from app.store.people import People
 from app.store.sessions import Sessions
-from tests.attacks.directories import corp
-from tests.company import ROOT, SECRETS
-from tests.signin.saml.builders import Idp, posted, rsa_key, signed
-
-BASE = "http://localhost:8000"
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CALLER = Caller(request_id="r-1", address="192.0.2.1")
-READ_ONLY = "arn:aws:iam::111122223333:role/ReadOnly"
-BROWSER = "browser-secret"
-
-
-class Clock:
-    """The tests'."""
-
-    at = NOON
-
-    def now(self) -> datetime:
-        return self.at
-
-
-class FakeAws:
-    """Gives whatever is asked for, or raises; remembers what was asked."""
-
-    raises: BaseException | None = None
-    asked: list[CredentialRequest]
-
-    def __init__(self, _endpoint: object) -> None:
-        pass
-
-    def assume(self, request: CredentialRequest) -> Credentials:
-        FakeAws.asked.append(request)
-        if FakeAws.raises is not None:
-            raise FakeAws.raises
-        return Credentials("ASIAEXAMPLE000000001", "secret", "token", NOON + timedelta(hours=1))
-
-    def destination(self, asked: str | None) -> str:
-        return asked or "https://console.aws.amazon.com/"
-
-    def console_link(self, *_: object) -> ConsoleLink:
-        if FakeAws.raises is not None:
-            raise FakeAws.raises
-        raise AssertionError
-
-    def warm(self) -> None:
-        pass
-
-
-class House:
-    """A broker over a folder of configuration that a test may edit."""
-
-    def __init__(self, folder: Path) -> None:
-        self.config = folder / "config"
-        shutil.copytree(ROOT / "config", self.config)
-        self.idp = Idp()
-        self.write("providers/corp.yaml", corp())
-        (self.config / "corp-metadata.xml").write_bytes(self.idp.metadata())
-        self.edit("daypass.yaml", "var/keys", str(folder / "keys"))
-        self.environ = {
-            "DAYPASS_CONFIG": str(self.config),
-            "DAYPASS_DATABASE": f"sqlite:///{folder / 'daypass.db'}",
-            **SECRETS,
-        }
-        self.clock = Clock()
-        self.parts = wiring.wire(self.environ, clock=self.clock, apply=True)
-        self.broker, self.store = self.parts.broker, self.parts.store
-
-    def write(self, name: str, text: str) -> None:
-        (self.config / name).write_text(text)
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        text = (self.config / name).read_text()
-        assert old in text
-        self.write(name, text.replace(old, new))
-
-    def apply(self) -> None:
-        """What is on disk is the active revision from now on, as after a start of `serve` elsewhere."""
-        wiring.administration(self.store, self.clock, self.environ).adopt(wiring.read_revision(self.environ))
-        self.clock.at += timedelta(seconds=2)
-
-    def begin(self) -> Proof:
-        """A sign-in under way, as far as the directory's honest answer."""
-        url = self.broker.begin("corp", SignInAsk(browser=BROWSER), caller=CALLER).url
-        query = parse_qs(urlsplit(url).query)
-        request = etree.fromstring(zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -15))
-        document = self.idp.document(
-            request.get("ID"),
-            now=self.clock.at,
-            entity=f"{BASE}/saml/corp/metadata",
-            acs=f"{BASE}/saml/corp/acs",
-            assertion_id=f"_a{request.get('ID')}",
-            response_id=f"_r{request.get('ID')}",
-        )
-        fields = {
-            "SAMLResponse": posted(signed(document, self.idp.key)),
-            "RelayState": query["RelayState"][0],
-        }
-        return Proof(SourceId("corp"), fields, BROWSER)
-
-    def sign_in(self, previous: str | None = None) -> str:
-        """The token of a new session."""
-        return self.broker.sign_in(self.begin(), caller=CALLER, previous=previous).token
-
-    def ask(self, token: str) -> Credentials:
-        session = self.broker.session(token, caller=CALLER)
-        return self.broker.credentials(session, RoleAsk(READ_ONLY), caller=CALLER)
-
-    def kinds(self) -> list[str]:
-        return [str(found.record.kind) for found in self.store.audit.search(Search())][::-1]
+from tests.house import CALLER, READ_ONLY, FakeAws, House, opened
+from tests.signin.saml.builders import Idp, rsa_key
 
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(FakeAws, "raises", None)
-    monkeypatch.setattr(FakeAws, "asked", [], raising=False)
-    monkeypatch.setattr(wiring, "Aws", FakeAws)
-    made = House(tmp_path)
-    yield made
-    made.store.close()
+    with opened(tmp_path, monkeypatch) as made:
+        yield made
 
 
 # --- the configuration changes while somebody is signed in --------------------------------------------------

@@ -79,3 +79,19 @@ def test_a_flood_from_everywhere_is_counted_in_bounded_memory(monkeypatch):
     saved = []
     tally.flush(lambda *count: saved.append(count))
     assert len(saved) == 101 and sum(count[3] for count in saved) == 1000
+
+
+def test_what_is_counted_apart_shuts_out_of_that_alone():
+    tally = Tally()
+    for _ in range(2):
+        tally.refused("192.0.2.1", "oauth.invalid_grant", NOON, limits.TOKEN_REFUSALS)
+        tally.count("192.0.2.1", limits.DEVICE_LOOKUPS, NOON)
+    tally.check("192.0.2.1", limits.SIGN_IN_REFUSALS, 1, NOON)
+    tally.check("192.0.2.2", limits.TOKEN_REFUSALS, 1, NOON)
+    for what in (limits.TOKEN_REFUSALS, limits.DEVICE_LOOKUPS):
+        tally.check("192.0.2.1", what, 3, NOON)
+        with pytest.raises(TooMany):
+            tally.check("192.0.2.1", what, 2, NOON)
+    saved = []
+    tally.flush(lambda *count: saved.append(count))
+    assert [count[2:] for count in saved] == [("oauth.invalid_grant", 2)], "a miss is no refusal of a proof"

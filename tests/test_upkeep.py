@@ -2,8 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.errors import StoreUnavailable
-from app.upkeep import Job, Upkeep
+import pytest
+
+from app.errors import GrantInvalid, StoreUnavailable
+from app.limits import Tally
+from app.tokens import SigningKeys
+from app.upkeep import Job, Upkeep, jobs
+from tests.helper import Helper
+from tests.house import opened
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -60,3 +66,31 @@ def test_a_stop_runs_a_last_round():
     upkeep.start()
     upkeep.stop()
     assert ran == [NOON]
+
+
+def test_the_table_forgets_what_clients_left_and_makes_the_next_signing_key(tmp_path, monkeypatch):
+    with opened(tmp_path, monkeypatch) as house:
+        table = jobs(house.store, Tally(), SigningKeys(house.store.token_keys, house.clock))
+        counted = {}
+
+        def run():
+            for job in table:
+                counted[job.name] = job.run(house.clock.at)
+
+        helper, (_, ana) = Helper(house), house.browser()
+        helper.code(ana)
+        tokens = helper.sign_in(ana)
+        helper.begin()
+        run()
+        assert len(house.store.token_keys.all()) == 1
+        assert (counted["forget authorization codes"], counted["forget devices that waited"]) == (0, 0)
+        assert helper.refresh(tokens.refresh_token), "what is good is not forgotten"
+        house.clock.at += timedelta(hours=12)
+        run()
+        assert (counted["forget sessions that ended"], counted["forget devices that waited"]) == (2, 1)
+        assert counted["forget authorization codes"] == 2, "a used one goes with the session that it gave"
+        with pytest.raises(GrantInvalid):
+            helper.refresh(tokens.refresh_token)
+        house.clock.at += timedelta(days=29)
+        run()
+        assert len(house.store.token_keys.all()) == 2

@@ -8,6 +8,7 @@ is applied: policy tests and lint too.
 """
 
 from app.configuration.checking import check_folder
+from app.configuration.clients_file import clients
 from app.configuration.folder import ConfigurationUnreadable, read_folder
 from app.configuration.loading import Loaded, database, load
 from app.configuration.problems import Problem
@@ -17,6 +18,7 @@ __all__ = [
     "Loaded",
     "Problem",
     "check_folder",
+    "clients",
     "database",
     "load",
     "read_folder",

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.configuration import (
     accounts_file,
+    clients_file,
     crosscheck,
     daypass_file,
     groups_file,
@@ -17,6 +18,7 @@ from app.configuration import (
     provider_file,
 )
 from app.configuration.accounts_file import RoleEntry
+from app.configuration.clients_file import ClientFile
 from app.configuration.daypass_file import DaypassFile
 from app.configuration.document import parse, readable
 from app.configuration.fields import POLICY_NAME, SOURCE_ID
@@ -35,6 +37,7 @@ DAYPASS: Final = "daypass.yaml"
 ACCOUNTS: Final = "accounts.yaml"
 GROUPS: Final = "groups.yaml"
 _PROVIDER: Final = re.compile(r"providers/(?P<name>[^/]+)\.yaml")
+_CLIENT: Final = re.compile(r"clients/(?P<name>[^/]+)\.yaml")
 _POLICY: Final = re.compile(r"policies/(?P<name>[^/]+)\.json")
 _GUARDRAIL: Final = re.compile(r"guardrails/[^/]+/(?P<name>[^/]+)\.json")
 _SOURCE_WORDS: Final = "1 to 32 of `a-z0-9-`, then `.yaml`"
@@ -59,6 +62,7 @@ class _Parts:
     providers: Mapping[str, ProviderEntry]
     metadata: Mapping[str, tuple[str, str]]
     """Provider → path and text of its metadata."""
+    clients: Mapping[str, Entry[ClientFile]]
     roles: Sequence[RoleEntry]
     described: Place | None
     """`groups.yaml`."""
@@ -106,7 +110,7 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
     trees = {
         path: parse(path, text, problems)
         for path, text in sorted(files.items())
-        if path in {DAYPASS, ACCOUNTS, GROUPS} or _PROVIDER.fullmatch(path)
+        if path in {DAYPASS, ACCOUNTS, GROUPS} or _PROVIDER.fullmatch(path) or _CLIENT.fullmatch(path)
     }
     main, accounts, described = trees.get(DAYPASS), trees.get(ACCOUNTS), trees.get(GROUPS)
     sources = _named(trees, _PROVIDER, SOURCE_ID, _SOURCE_WORDS, problems)
@@ -117,6 +121,11 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
         if (entry := provider_file.read(place, reader)) is not None
     }
     metadata = dict(_metadata(providers, files, problems))
+    clients = {
+        name: found
+        for path, name in _named(trees, _CLIENT, SOURCE_ID, _SOURCE_WORDS, problems)
+        if (place := trees[path]) is not None and (found := clients_file.read(place, reader)) is not None
+    }
     policies = {
         name: policy_files.text(name, path, files[path], Kind.IDENTITY, problems)
         for path, name in _named(files, _POLICY, POLICY_NAME, _POLICY_WORDS, problems)
@@ -138,6 +147,7 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
         places=places,
         providers=providers,
         metadata=metadata,
+        clients=clients,
         roles=roles,
         described=described,
         groups=groups,
@@ -145,7 +155,7 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
         policies=policies,
         guardrails=guardrails,
         files={path: files[path] for path in sorted(read)},
-        readable=None not in trees.values(),
+        readable=all(tree is not None for path, tree in trees.items() if not _CLIENT.fullmatch(path)),
     )
 
 
@@ -159,6 +169,9 @@ def _check(parts: _Parts, problems: Problems) -> None:
     for entry in parts.providers.values():
         provider_file.check(entry, base_url, problems)
         policy_files.check_session(entry.value.boundary, parts.policies, entry.place, ("boundary",), problems)
+    for client in parts.clients.values():
+        clients_file.check(client, problems)
+    clients_file.check_names(parts.clients, problems)
     for found in parts.roles:
         accounts_file.check(found, partition, problems)
         role = found.role
@@ -207,6 +220,7 @@ def _revision(parts: _Parts, main: DaypassFile) -> Revision:
         policies={name: document for name, document in parts.policies.items() if document is not None},
         guardrails=tuple(parts.guardrails.items()),
         files=parts.files,
+        clients=clients_file.clients(parts.clients),
         short_form_places={
             accounts_file.arn(found, partition): (
                 found.role.place.file,
@@ -290,4 +304,14 @@ def _check_metadata(parts: _Parts, base_url: str | None, problems: Problems) -> 
 
 def _meant(path: str) -> str:
     stem = PurePosixPath(path).stem
-    return nearest(path, (DAYPASS, ACCOUNTS, GROUPS, f"providers/{stem}.yaml", f"policies/{stem}.json"))
+    return nearest(
+        path,
+        (
+            DAYPASS,
+            ACCOUNTS,
+            GROUPS,
+            f"providers/{stem}.yaml",
+            f"clients/{stem}.yaml",
+            f"policies/{stem}.json",
+        ),
+    )

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from app.configuration.accounts_file import AccountTable
+from app.configuration.clients_file import ClientFile
 from app.configuration.daypass_file import DaypassFile
 from app.configuration.fields import ACCOUNT
 from app.configuration.groups_file import GroupTable
@@ -67,6 +68,10 @@ def _provider() -> dict[str, object]:
     }
 
 
+def _client() -> dict[str, object]:
+    return TypeAdapter(ClientFile).json_schema()
+
+
 def _plain(shape: Mapping[str, object]) -> dict[str, object]:
     """The schema as the files are: links in draft 7's form, no `null` (a key is left out), durations as written."""
     if REFERENCE_MARK in shape:
@@ -102,5 +107,6 @@ KINDS: Final[Mapping[str, tuple[str, Callable[[], dict[str, object]]]]] = {
     "accounts": ("config/accounts.yaml", _accounts),
     "groups": ("config/groups.yaml", _groups),
     "provider": ("config/providers/NAME.yaml", _provider),
+    "client": ("config/clients/NAME.yaml", _client),
 }
 """Kind → title, and what makes the schema."""

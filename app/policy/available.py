@@ -21,6 +21,8 @@ _ALWAYS = frozenset(
         "aws:userid",
         "aws:username",
         "daypass:AuthenticationAge",
+        "daypass:Client",
+        "daypass:Device",
         "daypass:PhishingResistant",
         "daypass:RoleLevel",
         "daypass:Source",

@@ -145,6 +145,10 @@ def _person(
         keys["aws:multifactorauthage"] = _seconds(now - mfa_at)
     if caller.user_agent:
         keys["aws:useragent"] = caller.user_agent
+    if caller.client is not None:
+        keys["daypass:client"] = caller.client
+    if caller.device is not None:
+        keys["daypass:device"] = caller.device
     if authentication.methods:
         keys["daypass:amr"] = authentication.methods
     if authentication.context is not None:

@@ -28,11 +28,13 @@ _ALWAYS: Final = (
     "aws:UserAgent",
     "aws:SecureTransport",
     "daypass:AuthenticationAge",
+    "daypass:Client",
+    "daypass:Device",
     "daypass:PhishingResistant",
     "daypass:RoleLevel",
     "sts:SourceIdentity",
 )
-"""In every request for a role, or, as groups and user agents, in those of all who have any."""
+"""In every request for a role, or, as groups, user agents and clients, in those of all who have any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,15 @@ class Offered:
 
 
 def offered(
-    providers: Mapping[SourceId, Provider], roles: Iterable[Role], identities: Iterable[Identity]
+    providers: Mapping[SourceId, Provider],
+    roles: Iterable[Role],
+    identities: Iterable[Identity],
+    clients: Iterable[str] = (),
 ) -> tuple[Offered, ...]:
-    """The keys, in the order to offer them: about the person, then the request, then the role."""
+    """The keys, in the order to offer them: about the person, then the request, then the role.
+
+    `clients`: ids of the OAuth clients there are, the values that `daypass:Client` can have.
+    """
     roles = tuple(roles)
     brought: dict[str, _Brought] = {}
     for name, source, values in _sent(providers, identities):
@@ -62,6 +70,7 @@ def offered(
         if provider.claims.groups is not None:
             brought[fold(f"daypass:Claim/{provider.claims.groups}")].several = True
     found = {fold(name): _row(name, ()) for name in _ALWAYS}
+    found[fold("daypass:Client")] = _row("daypass:Client", (), seen=tuple(sorted(clients)[:_SHOWN]))
     if any(provider.mfa.contexts or provider.mfa.methods for provider in providers.values()):
         name = "aws:MultiFactorAuthAge"
         found[fold(name)] = _row(name, ())

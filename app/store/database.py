@@ -10,11 +10,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Connection, Engine, Table, text
+from sqlalchemy import BindParameter, ClauseElement, Connection, CursorResult, Dialect, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StoreUnavailable
+from app.store.times import Instant, to_micros
 
 QUEUE: Final = 2.5
 """Seconds that a writer waits for the writers of its own process (SQLite)."""
@@ -27,6 +28,33 @@ class Serial(IntEnum):
     AUDIT = 0xDA19A550002
     REVISIONS = 0xDA19A550003
     METADATA = 0xDA19A550004
+    TOKEN_KEYS = 0xDA19A550005
+
+
+class Prepared:
+    """A statement as its driver takes it, compiled once. Instants go in as they are, and come out as kept.
+
+    Costs a third of what `Connection.execute` does, and gives up what that offers: results are raw.
+    """
+
+    __slots__ = ("_instants", "_nothing", "_order", "_sql")
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        binds: Mapping[str, BindParameter[Any]] = getattr(compiled, "binds", {})
+        self._sql = str(compiled)
+        self._nothing = dict.fromkeys(binds)
+        self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        self._instants = [name for name, bind in binds.items() if isinstance(bind.type, Instant)]
+
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Do it with these values; a name that has none is NULL."""
+        raw = {**self._nothing, **values}
+        for name in self._instants:
+            if raw[name] is not None:
+                raw[name] = to_micros(raw[name])
+        row = raw if self._order is None else tuple([raw[name] for name in self._order])
+        return connection.exec_driver_sql(self._sql, row)
 
 
 class Database:
@@ -76,6 +104,10 @@ class Database:
         compiled = statement.compile(dialect=self._engine.dialect)
         names = getattr(compiled, "positiontup", None)
         return str(compiled), itemgetter(*names) if names else dict
+
+    def prepare(self, statement: ClauseElement) -> Prepared:
+        """A statement for a path where building it each time is felt."""
+        return Prepared(statement, self._engine.dialect)
 
     def schema(self) -> str:
         """The version of the tables. Raises StoreUnavailable."""

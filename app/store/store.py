@@ -5,15 +5,19 @@ from __future__ import annotations
 from app.errors import StoreUnavailable
 from app.sealing import Sealer
 from app.store.audit import AuditRecords
+from app.store.codes import Codes
 from app.store.database import Database
+from app.store.devices import Devices
 from app.store.once import OnceOnlyMarks
 from app.store.opening import open_database
 from app.store.pending import PendingSignIns
 from app.store.people import People
 from app.store.provider_metadata import ProviderMetadata
+from app.store.refresh_tokens import RefreshTokens
 from app.store.refusals import Refusals
 from app.store.revisions import Revisions
 from app.store.sessions import Sessions
+from app.store.token_keys import TokenKeys
 
 
 class Store:
@@ -24,6 +28,10 @@ class Store:
         self.pending = PendingSignIns(database, sealer)
         self.once = OnceOnlyMarks(database)
         self.sessions = Sessions(database, sealer)
+        self.codes = Codes(database, sealer)
+        self.devices = Devices(database, sealer)
+        self.refresh_tokens = RefreshTokens(database, sealer)
+        self.token_keys = TokenKeys(database, sealer)
         self.people = People(database)
         self.revisions = Revisions(database)
         self.provider_metadata = ProviderMetadata(database)

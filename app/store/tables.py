@@ -60,9 +60,66 @@ SESSIONS: Final = Table(
     Column("idle_at", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("document", Text, nullable=False),
+    # Change with use, so they are not in the document. Absent in rows of a daypass before these columns.
+    Column("last_used", Instant),
+    Column("last_address", Text),
     Index("sessions_person", "person"),
     Index("sessions_expires_at", "expires_at"),
     Index("sessions_idle_at", "idle_at"),
+)
+
+CODES: Final = Table(
+    "codes",
+    METADATA,
+    Column("code", String(64), primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    # The session that its first use gives; not a foreign key, since the code is used up before that begins.
+    Column("session", String(64)),
+    Column("reused_at", Instant),
+    Column("document", Text, nullable=False),
+)
+
+DEVICES: Final = Table(
+    "devices",
+    METADATA,
+    Column("device_code", String(64), primary_key=True),
+    Column("user_code", String(64), nullable=False, unique=True),
+    Column("client", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("poll_seconds", Integer, nullable=False),
+    Column("polled_at", Instant),
+    # Who decided what, sealed; NULL while nobody has.
+    Column("decision", Text),
+    Column("redeemed_at", Instant),
+    Column("document", Text, nullable=False),
+    Index("devices_address", "address", "asked_at"),
+)
+
+REFRESH_TOKENS: Final = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("token", String(64), primary_key=True),
+    Column("session", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("predecessor", String(64)),
+    Column("used_at", Instant),
+    # Its successor, sealed, for as long as it may be given again.
+    Column("successor", Text),
+    Column("document", Text, nullable=False),
+    Index("refresh_tokens_session", "session"),
+    sqlite_with_rowid=False,  # one tree to write instead of two
+)
+
+TOKEN_KEYS: Final = Table(
+    "token_keys",
+    METADATA,
+    Column("kid", String(64), primary_key=True),
+    Column("made_at", Instant, nullable=False),
+    Column("signs_from", Instant, nullable=False),
+    Column("document", Text, nullable=False),
 )
 
 PEOPLE: Final = Table(

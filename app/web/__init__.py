@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined
 
 from app.clock import Clock
 from app.model import Settings
-from app.web import admin, api, ops, portal, relying_party
+from app.web import admin, api, helper, oauth, ops, portal, relying_party
 from app.web.assets import Assets
 from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.gate import Gate
@@ -37,6 +37,13 @@ TABLE: Final[tuple[Route, ...]] = (
     Route("/console",                POST,     Guard.PAGE,     Csrf.FORM,    portal.console),
     Route("/why",                    READ,     Guard.PAGE,     Csrf.SAFE,    portal.why),
 
+    Route("/device",                 READ,     Guard.PAGE,     Csrf.SAFE,    portal.ask_device),
+    Route("/device",                 POST,     Guard.PAGE,     Csrf.FORM,    portal.decide_device),
+    Route("/security",               READ,     Guard.PAGE,     Csrf.SAFE,    portal.security),
+    Route("/security/end",           READ,     Guard.PAGE,     Csrf.SAFE,    portal.ask_end),
+    Route("/security/end",           POST,     Guard.PAGE,     Csrf.FORM,    portal.end),
+    Route("/terminal",               READ,     Guard.PAGE,     Csrf.SAFE,    portal.terminal),
+
     Route("/admin",                  READ,     Guard.PAGE,     Csrf.SAFE,    admin.home),
     Route("/admin/revisions",        READ,     Guard.PAGE,     Csrf.SAFE,    admin.revisions),
     Route("/admin/difference",       READ,     Guard.PAGE,     Csrf.SAFE,    admin.difference),
@@ -53,12 +60,26 @@ TABLE: Final[tuple[Route, ...]] = (
     Route("/saml/<source>/acs",      POST,     Guard.NONE,     Csrf.PENDING, relying_party.acs, body=ASSERTION_BODY),
     Route("/oidc/<source>/callback", GET_ONLY, Guard.NONE,     Csrf.PENDING, relying_party.callback),
 
-    Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me),
-    Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles),
-    Route("/v1/explain",             READ,     Guard.API,      Csrf.ORIGIN,  api.explain),
-    Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials),
-    Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link),
+    Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me, scope="roles"),
+    Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles, scope="roles"),
+    Route("/v1/explain",             READ,     Guard.API,      Csrf.ORIGIN,  api.explain, scope="roles"),
+    Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials, scope="credentials"),
+    Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link, scope="credentials"),
     Route("/v1/openapi.json",        READ,     Guard.NONE,     Csrf.SAFE,    api.openapi),
+
+    Route("/oauth/authorize",        READ,     Guard.PAGE,     Csrf.SAFE,    oauth.ask_consent),
+    Route("/oauth/authorize",        POST,     Guard.PAGE,     Csrf.FORM,    oauth.decide),
+    Route("/oauth/token",            POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.token, refused=oauth.refused),
+    Route("/oauth/device_authorization",
+                                     POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.begin_device, refused=oauth.refused),
+    Route("/oauth/revoke",           POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.revoke, refused=oauth.refused),
+    Route("/oauth/introspect",       POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.introspect, refused=oauth.refused),
+    Route("/oauth/jwks",             READ,     Guard.NONE,     Csrf.SAFE,    oauth.jwks),
+    Route("/.well-known/oauth-authorization-server",
+                                     READ,     Guard.NONE,     Csrf.SAFE,    oauth.metadata),
+
+    Route("/cli/daypass",            READ,     Guard.NONE,     Csrf.SAFE,    helper.program),
+    Route("/cli/daypass.sha256",     READ,     Guard.NONE,     Csrf.SAFE,    helper.checksum),
 
     Route("/healthz",                READ,     Guard.NONE,     Csrf.SAFE,    ops.healthz),
     Route("/readyz",                 READ,     Guard.NONE,     Csrf.SAFE,    ops.readyz),
@@ -78,6 +99,7 @@ def make_app(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["asset"] = _ASSETS.url
+    helper.prepare(settings().base_url)
     Gate(broker, administration, settings, clock, {row.endpoint: row for row in TABLE}).install(app)
     return app
 

@@ -11,18 +11,28 @@ from app.drafts import Draft, Drafted
 from app.errors import Refusal
 from app.model import (
     Caller,
+    ClientProof,
+    Consent,
     ConsoleLink,
     Credentials,
+    DeviceRequest,
+    DeviceStarted,
     Entitlement,
     Explanation,
+    Grant,
+    GrantAsk,
+    GrantProof,
     Metadata,
     Outbound,
     Proof,
     RoleAsk,
+    Scope,
     Session,
     SignedIn,
     SignInAsk,
     SourceId,
+    Tokens,
+    TokenState,
 )
 from app.policy.actions import AdminAction
 from app.store import Activation, KnownPerson, Search
@@ -71,6 +81,65 @@ class BrokerDoor(Protocol):
         self, session: Session, ask: RoleAsk, destination: str | None, *, caller: Caller
     ) -> ConsoleLink:
         """The same, ending in a link that signs in to the AWS console."""
+        ...
+
+    # OAuth. `app/tokens` mints and checks, the broker decides and records; see app/broker/grants.py.
+
+    def bearer(self, token: str, scope: Scope, *, caller: Caller) -> Session:
+        """Access token → the session of its client. Raises TokenInvalid, ScopeTooNarrow, StoreUnavailable."""
+        ...
+
+    def consent(self, session: Session, ask: GrantAsk, *, caller: Caller) -> Consent:
+        """Check an authorization request, for the person to see.
+
+        Raises RedirectRefused where nothing may go back to the client, another GrantError where the error may.
+        """
+        ...
+
+    def authorize(self, session: Session, ask: GrantAsk, *, caller: Caller) -> Grant:
+        """The person said yes: a code. Raises as `consent`."""
+        ...
+
+    def redeem(self, client: ClientProof, proof: GrantProof, *, caller: Caller) -> Tokens:
+        """A code, device code or refresh token → tokens. Raises GrantError and its kin, TooMany."""
+        ...
+
+    def begin_device(
+        self, client: ClientProof, scope: Sequence[str], resource: str, device: str, *, caller: Caller
+    ) -> DeviceStarted:
+        """Start a device's sign-in (RFC 8628, 3.1). Raises GrantError and its kin, TooMany."""
+        ...
+
+    def device(self, session: Session, user_code: str, *, caller: Caller) -> DeviceRequest:
+        """The device that waits under a code. Raises UserCodeUnknown, TooMany."""
+        ...
+
+    def decide_device(self, session: Session, user_code: str, *, allow: bool, caller: Caller) -> None:
+        """Let it in or turn it away. Raises UserCodeUnknown, SignInNotFresh, TooMany."""
+        ...
+
+    def introspect(self, client: ClientProof, token: str, *, caller: Caller) -> TokenState:
+        """What a token of this client's is worth now (RFC 7662). Raises ClientRefused, ClientNotAllowed."""
+        ...
+
+    def revoke(self, client: ClientProof, token: str, *, caller: Caller) -> None:
+        """End what a token of this client's belongs to; an unknown one is no error (RFC 7009, 2.2)."""
+        ...
+
+    def signing_keys(self) -> Mapping[str, object]:
+        """The public keys of access tokens, as a JWK Set (RFC 7517, 5)."""
+        ...
+
+    def sessions(self, session: Session, *, caller: Caller) -> Sequence[Session]:
+        """All of this person's sessions that are not over, newest use first, this one among them."""
+        ...
+
+    def client_name(self, client: str) -> str:
+        """What people call a client; its id where it is gone."""
+        ...
+
+    def end_session(self, session: Session, id: str, *, caller: Caller) -> None:
+        """End one of this person's sessions. Raises SessionUnknown."""
         ...
 
     def refused(self, session: Session, refusal: Refusal, *, caller: Caller) -> None:

@@ -128,8 +128,11 @@ class Gate:
             _log_defect(error, request_id)
         else:
             _log_refusal(refusal, request_id)
-        if problems.wants_json(request):
-            response = problems.as_problem(refusal, request_id)
+        row = self._row()
+        if row is not None and row.refused is not None:
+            response = row.refused(refusal, request_id)
+        elif problems.wants_json(request):
+            response = problems.as_problem(refusal, request_id, row.scope if row else None)
         else:
             response = problems.as_page(
                 refusal,
@@ -160,6 +163,11 @@ class Gate:
         if visit is None or isinstance(refusal, Internal):
             return page.Frame(settings.name, request_id)
         return page.frame_of(visit)
+
+    def _row(self) -> Route | None:
+        """The row that was asked for; if the method was wrong, one of the address's."""
+        asked = self._rows.get(request.endpoint or "")
+        return asked or next((row for row in self._rows.values() if _matches(row, request)), None)
 
     def _allowed(self, methods: list[str]) -> set[str]:
         """Without the HEAD that Werkzeug adds to addresses whose row does not have it."""

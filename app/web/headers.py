@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Response
@@ -18,6 +20,9 @@ _CONSOLE: dict[str, tuple[str, ...]] = {
     "aws-eusc": ("https://*.amazonaws-eusc.eu",),
 }
 
+# What a source expression can say of an app's origin (CSP 3, 2.3.1); it has no IPv6 addresses.
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
+
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -30,12 +35,16 @@ _ALWAYS = {
 
 
 def secure(response: Response, settings: Settings, request_id: str) -> None:
-    """Put them on; `Cache-Control: no-store` unless the handler has said something else."""
+    """Put them on; `Cache-Control: no-store` unless the handler has said something else.
+
+    So may a handler's policy stand, where its page's form leads on to somewhere else (`lead_on`).
+    """
     headers = response.headers
     for name, value in _ALWAYS.items():
         headers[name] = value
-    headers["Content-Security-Policy"] = content_security_policy(
-        settings.aws.partition, settings.aws.console_endpoint
+    headers.setdefault(
+        "Content-Security-Policy",
+        content_security_policy(settings.aws.partition, settings.aws.console_endpoint),
     )
     headers["X-Request-Id"] = request_id
     if not settings.loopback:
@@ -43,13 +52,22 @@ def secure(response: Response, settings: Settings, request_id: str) -> None:
     headers.setdefault("Cache-Control", "no-store")
 
 
-@lru_cache(maxsize=8)
-def content_security_policy(partition: str, console_endpoint: str | None) -> str:
-    """Own files only, nothing inline, no frames (CSP Level 3)."""
+def lead_on(response: Response, settings: Settings, address: str) -> None:
+    """Let the form on this one page lead on to the app at `address`, a redirect address that was checked."""
+    response.headers["Content-Security-Policy"] = content_security_policy(
+        settings.aws.partition, settings.aws.console_endpoint, _source(address)
+    )
+
+
+@lru_cache(maxsize=32)
+def content_security_policy(partition: str, console_endpoint: str | None, app: str = "") -> str:
+    """Own files only, nothing inline, no frames (CSP Level 3); `app` is one more source for forms."""
     hosts = _CONSOLE.get(partition, ())
     if console_endpoint:
         parts = urlsplit(console_endpoint)
         hosts = (f"{parts.scheme}://{parts.netloc}",)
+    if app:
+        hosts = (*hosts, app)
     return "; ".join(
         (
             "default-src 'none'",
@@ -62,3 +80,15 @@ def content_security_policy(partition: str, console_endpoint: str | None) -> str
             "require-trusted-types-for 'script'",
         )
     )
+
+
+def _source(address: str) -> str:
+    """The origin as a source expression (CSP 3, 2.3.1).
+
+    Only the scheme where there is no host (`com.acme.app:/signed-in`), or where the host is an IPv6 address,
+    which a source expression cannot say.
+    """
+    parts = urlsplit(address)
+    if not parts.hostname or not _HOST.fullmatch(parts.netloc):
+        return f"{parts.scheme}:"
+    return f"{parts.scheme}://{parts.netloc}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-LONGEST = 1024
+LONGEST = 2048
+"""An authorization request with everything in it has about 600."""
 HOME = "/"
 # Printable ASCII without the backslash, which browsers read as a slash; the second character is no slash,
 # since `//host` is another site (RFC 3986, 4.2).
@@ -13,7 +14,7 @@ _OWN = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?", re.ASCII)
 
 
 def own_path(asked: str | None) -> str:
-    """`asked` if it is an absolute path on this site of at most 1,024 characters, else `/` (RFC 9700, 4.11)."""
+    """`asked` if it is an absolute path on this site of at most 2,048 characters, else `/` (RFC 9700, 4.11)."""
     if asked is None or len(asked) > LONGEST or not _OWN.fullmatch(asked):
         return HOME
     return asked

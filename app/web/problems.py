@@ -18,10 +18,12 @@ from app.errors import (
     NotSignedIn,
     ProofRefused,
     Refusal,
+    ScopeTooNarrow,
     TokenInvalid,
     TooLarge,
     Unknown,
 )
+from app.model import Scope
 from app.web import page
 
 MEDIA = "application/problem+json"
@@ -72,8 +74,8 @@ def wants_json(request: Request) -> bool:
     return bool(json_quality > accept["text/html"])
 
 
-def as_problem(refusal: Refusal, request_id: str) -> Response:
-    """RFC 9457, with the members that SURFACE promises."""
+def as_problem(refusal: Refusal, request_id: str, scope: Scope | None = None) -> Response:
+    """RFC 9457, with the members that SURFACE promises; `scope` is what a token would have needed."""
     body = {
         "type": f"urn:daypass:error:{refusal.code}",
         "title": refusal.title,
@@ -82,7 +84,7 @@ def as_problem(refusal: Refusal, request_id: str) -> Response:
         "code": refusal.code,
         "request_id": request_id,
     }
-    return _finish(Response(json.dumps(body), status=refusal.status, content_type=MEDIA), refusal)
+    return _finish(Response(json.dumps(body), status=refusal.status, content_type=MEDIA), refusal, scope)
 
 
 def as_page(
@@ -111,11 +113,15 @@ def _way_on(refusal: Refusal, back: str | None) -> tuple[str, str]:
     return "Go to my roles", "/"
 
 
-def _finish(response: Response, refusal: Refusal) -> Response:
+def _finish(response: Response, refusal: Refusal, scope: Scope | None = None) -> Response:
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
+    challenge = 'Bearer realm="daypass"'  # RFC 6750, 3
     if isinstance(refusal, TokenInvalid):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="daypass", error="invalid_token"'  # RFC 6750, 3
+        response.headers["WWW-Authenticate"] = f'{challenge}, error="invalid_token"'
+    elif isinstance(refusal, ScopeTooNarrow):
+        wanted = f', scope="{scope}"' if scope else ""
+        response.headers["WWW-Authenticate"] = f'{challenge}, error="insufficient_scope"{wanted}'
     elif isinstance(refusal, NotSignedIn):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="daypass"'
+        response.headers["WWW-Authenticate"] = challenge
     return response

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from flask import Response
 
+from app.errors import Refusal
+from app.model import Scope
+
 READ = ("GET", "HEAD")
 GET_ONLY = ("GET",)
 """For addresses where a GET starts or uses up something, so that a HEAD must not do it."""
@@ -28,7 +31,9 @@ class Guard(StrEnum):
     PAGE = "page"
     """The signed-in, by cookie; others are led to the sign-in page."""
     API = "api"
-    """The signed-in, by cookie or `Authorization`; others get 401."""
+    """The signed-in, by cookie, or by access token with the row's scope; others get 401."""
+    CLIENT = "client"
+    """An OAuth client by its own proof in the request; who is signed in does not count. The broker checks it."""
 
 
 class Csrf(StrEnum):
@@ -39,9 +44,11 @@ class Csrf(StrEnum):
     FORM = "form"
     """The session's token in the form, and Origin or Sec-Fetch-Site."""
     ORIGIN = "origin"
-    """Origin or Sec-Fetch-Site; JSON only."""
+    """Origin or Sec-Fetch-Site; JSON only. Not with a token: no browser adds one by itself."""
     PENDING = "pending"
     """Only the answer to a sign-in that this browser started is taken."""
+    PROOF = "proof"
+    """No cookie is looked at: what counts is proven in the request itself."""
 
 
 class Cors(StrEnum):
@@ -60,6 +67,10 @@ class Route:
     csrf: Csrf
     handler: Callable[..., Response]
     """Takes a `Visit` and the variable parts of the address by name."""
+    scope: Scope | None = None
+    """What an access token must have been given for; every API row names one."""
+    refused: Callable[[Refusal, str], Response] | None = None
+    """A refusal (and the request's id) as this address's clients read it; None: problem+json or a page."""
     cors: Cors = Cors.NONE
     body: int = ORDINARY_BODY
     """Most bytes of a request body, whether or not its length was announced."""

@@ -23,6 +23,8 @@ class Visit:
     caller: Caller
     now: datetime
     session: Session | None = None
+    by_token: bool = False
+    """The session is an access token's; no cookie counted."""
     ended: bool = False
     """A session cookie came along that is good no more."""
 

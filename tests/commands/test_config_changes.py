@@ -334,3 +334,44 @@ def test_questions_that_make_no_sense_are_2(
     out(capsys, "apply", "--yes")
     assert access(argv) == 2
     assert words in capsys.readouterr().err
+
+
+# --- clients ------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_comes_changes_or_goes_is_told(
+    folder: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Clients" not in out(capsys, "apply", "--yes"), "the helper's own is no change"
+    bot = folder / "clients" / "bot.yaml"
+    bot.parent.mkdir()
+    bot.write_text("name: Bot\ngrants: [device]\nscopes: [roles]\n")
+    added = out(capsys, "plan", status=1).splitlines()
+    assert added[added.index("Clients: helpers and apps that people let in") + 1 :] == [
+        "  + bot (Bot)",
+        "      name: Bot",
+        "      grants: device",
+        "      redirect_uris: none",
+        "      scopes: roles",
+        "      secret: none",
+    ]
+    out(capsys, "apply", "--yes")
+    bot.write_text("name: Bot\ngrants: [code, device]\nredirect_uris: [https://bot.test/cb]\n")
+    widened = out(capsys, "plan", status=1).splitlines()
+    assert widened[widened.index("  ~ bot (Bot)") :] == [
+        "  ~ bot (Bot)",
+        "      grants: code, device (was device)",
+        "      redirect_uris: https://bot.test/cb (was none)",
+        "      scopes: roles, credentials (was roles)",
+    ]
+    told = json.loads(out(capsys, "apply", "--yes", "--json"))["clients"]
+    assert [(each["id"], each["change"], each["after"]["grants"]) for each in told] == [
+        ("bot", "changed", "code, device")
+    ]
+    bot.unlink()
+    gone = out(capsys, "plan", status=1).splitlines()
+    assert gone[gone.index("  - bot (Bot)") :] == [
+        "  - bot (Bot)",
+        "      whoever is signed in with it is signed out",
+    ]
+    assert "  - bot (Bot)" in out(capsys, "diff", "2", "1", status=1)

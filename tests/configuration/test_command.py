@@ -30,7 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_right_configuration_is_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0
     assert capsys.readouterr().out == (
-        "The configuration in config is right: 2 providers, 1 account, 2 roles, 3 groups, 2 policies, 0 guardrails.\n"
+        "The configuration in config is right: 2 providers, 1 account, 2 roles, 3 groups, 2 policies, 0 guardrails, "
+        "1 client.\n"
     )
 
 
@@ -52,7 +53,7 @@ def test_problems_are_lines_that_editors_jump_to(folder: Path, capsys: pytest.Ca
 def test_a_warning_alone_is_right(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "notes.txt").write_text("x")
     assert main(["check"]) == 0
-    assert capsys.readouterr().out.endswith("0 guardrails. 1 warning.\n")
+    assert capsys.readouterr().out.endswith("0 guardrails, 1 client. 1 warning.\n")
 
 
 def test_the_folder_is_the_environments(
@@ -78,6 +79,7 @@ def test_json_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         "groups": 3,
         "policies": 2,
         "guardrails": 0,
+        "clients": 1,
     }
     assert len(right["digest"]) == 64
     (folder / "daypass.yaml").write_text(FILES["daypass.yaml"].replace("name", "nmae"))

@@ -522,7 +522,9 @@ def test_without_a_provider_nobody_could_sign_in() -> None:
         ("account.yaml", "unknown file; it is not read; did you mean `accounts.yaml`?"),
         ("accounts.yml", "unknown file; it is not read; did you mean `accounts.yaml`?"),
         ("provider/x.yaml", "unknown file; it is not read; did you mean `providers/x.yaml`?"),
-        ("clients/cli.yaml", "unknown file; it is not read"),
+        ("client/bot.yaml", "unknown file; it is not read; did you mean `clients/bot.yaml`?"),
+        ("clients/bot.yml", "unknown file; it is not read; did you mean `clients/bot.yaml`?"),
+        ("clients/deep/x.yaml", "unknown file; it is not read"),
         ("policies/deep/x.json", "unknown file; it is not read"),
     ],
 )

@@ -18,7 +18,18 @@ from app.audit import AuditWriter
 from app.clock import SystemClock
 from app.sealing import Sealer
 from app.store import Store, open_store
-from tests.store.builders import BROWSER, CORP, MINUTE, NOW, event, pending
+from app.tokens import Approved, CodeGrant, Rotated, SigningKeys
+from tests.store.builders import (
+    BOTH,
+    BROWSER,
+    CORP,
+    MINUTE,
+    NOW,
+    clients_session,
+    device_grant,
+    event,
+    pending,
+)
 
 
 def take(store: Store, thread: int) -> bool:
@@ -53,7 +64,57 @@ def opened(store: Store, thread: int) -> bool:
     return store.check()
 
 
-JOBS = {job.__name__: job for job in (take, mark, end, activate, count, chain, opened)}
+def redeem(store: Store, thread: int) -> str:
+    """Take the code and begin what it gives, as the broker does."""
+    id = f"{os.getpid()}-{thread}"
+    if not isinstance(store.codes.take("code", "cli", id, NOW), CodeGrant):
+        return "reused"
+    begun = store.refresh_tokens.begin(clients_session(id), f"token of {id}", BOTH, code="code")
+    return "begun" if begun else "not begun"
+
+
+def take_code(store: Store, thread: int) -> str:
+    taken = store.codes.take("code", "cli", f"{os.getpid()}-{thread}", NOW)
+    return "taken" if isinstance(taken, CodeGrant) else taken.session
+
+
+def rotate(store: Store, thread: int) -> list[object]:
+    got = store.refresh_tokens.rotate("first", "cli", f"next {os.getpid()}-{thread}", NOW)
+    return [got.token, got.again] if isinstance(got, Rotated) else [None, None]
+
+
+def fork(store: Store, thread: int) -> str:
+    """Use the first token or the second, which it gave before: whoever comes in which order."""
+    token = ("first", "second")[thread % 2]
+    got = store.refresh_tokens.rotate(token, "cli", f"next {os.getpid()}-{thread}", NOW)
+    return got.token if isinstance(got, Rotated) else "over"
+
+
+def poll(store: Store, thread: int) -> str:
+    heard = store.devices.poll("device code", "cli", NOW)
+    return "approved" if isinstance(heard, Approved) else str(heard)
+
+
+def ask(store: Store, thread: int) -> bool:
+    return store.devices.add(f"device code {os.getpid()}-{thread}", device_grant())
+
+
+def decide(store: Store, thread: int) -> bool:
+    found = store.devices.find("BCDF-GHJK", NOW)
+    return found is not None and store.devices.decide(found.handle, (None, "s1")[thread % 2], NOW)
+
+
+class At:
+    def now(self):
+        return NOW
+
+
+def first_key(store: Store, thread: int) -> str:
+    return SigningKeys(store.token_keys, At()).current()[0]
+
+
+TOKEN_JOBS = (redeem, take_code, rotate, fork, poll, ask, decide, first_key)
+JOBS = {job.__name__: job for job in (take, mark, end, activate, count, chain, opened, *TOKEN_JOBS)}
 
 
 def main() -> None:

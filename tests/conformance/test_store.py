@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
 
 from app.audit import AuditWriter, link
 from app.clock import SystemClock
 from app.errors import AuditUnavailable, RevisionChanged, StoreUnavailable
 from app.model import AuditKind, Authentication
 from app.sealing import Sealer
-from app.store import Search, Store, open_store
+from app.store import Search, open_store
+from app.store.codec import dump, load
 from app.store.refusals import OTHER, Refusals
 from tests.conformance.workers import Workers
 from tests.store.builders import (
@@ -25,6 +24,7 @@ from tests.store.builders import (
     HOUR,
     MINUTE,
     NOW,
+    ODD,
     PARTNER,
     event,
     identity,
@@ -32,30 +32,7 @@ from tests.store.builders import (
     record,
     session,
 )
-from tests.store.databases import KEY, KINDS, fresh, sealer
-
-ODD = "\x00\ud800‮ \n'\";--"
-"""What a stranger may send where a name is expected."""
-
-
-@pytest.fixture(params=KINDS)
-def url(request, tmp_path) -> Iterator[str]:
-    with fresh(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def store(url) -> Iterator[Store]:
-    with_tables = open_store(url, sealer())
-    yield with_tables
-    with_tables.close()
-
-
-def sql(store: Store, statement: str, **values: object) -> None:
-    """Do to the database what somebody with access to it could."""
-    with store.audit._database.write() as connection:
-        connection.execute(text(statement), values)
-
+from tests.store.databases import KEY, sealer, sql
 
 # --- pending sign-ins -----------------------------------------------------------------------------
 
@@ -268,6 +245,48 @@ def test_sessions_outlive_a_rotation_of_keys(url):
     after = open_store(url, Sealer([Fernet.generate_key(), KEY]))
     assert after.sessions.find("token", NOW) == session()
     after.close()
+
+
+def test_a_session_is_found_by_its_id_as_by_its_token_while_it_lives(store):
+    store.sessions.add("token", session())
+    assert store.sessions.by_id("s1", NOW) == session()
+    for other in ("", "token", "S1", ODD, "s" * 10_000):
+        assert store.sessions.by_id(other, NOW) is None
+    assert store.sessions.by_id("s1", NOW + 2 * HOUR) is None
+    store.sessions.end("s1", NOW)
+    assert store.sessions.by_id("s1", NOW) is None
+
+
+def test_where_and_when_a_session_was_last_used_is_kept_and_its_idle_end_never_moves_back(store):
+    store.sessions.add("token", session())
+    store.sessions.touch("s1", NOW + 5 * HOUR, NOW + MINUTE, "203.0.113.7")
+    store.sessions.touch("s1", NOW + 3 * HOUR, NOW + 2 * MINUTE, "2001:db8::1" + "0" * 100)
+    found = store.sessions.by_id("s1", NOW)
+    assert (found.idle_at, found.last_used) == (NOW + 5 * HOUR, NOW + 2 * MINUTE)
+    assert found.last_address == ("2001:db8::1" + "0" * 100)[:64]
+    store.sessions.touch("s1", NOW + 6 * HOUR)
+    assert store.sessions.by_id("s1", NOW) == replace(found, idle_at=NOW + 6 * HOUR)
+
+
+def test_only_the_living_among_a_persons_sessions_are_given_where_that_is_asked(store):
+    store.sessions.add("idle", session("s1", idle_at=NOW))
+    store.sessions.add("expired", session("s2", expires_at=NOW))
+    store.sessions.add("live", session("s3"))
+    store.sessions.add("ended", session("s4"))
+    store.sessions.end("s4", NOW)
+    assert [found.id for found in store.sessions.of(CORP, "ana-7")] == ["s1", "s2", "s3"]
+    assert [found.id for found in store.sessions.of(CORP, "ana-7", NOW)] == ["s3"]
+
+
+def test_a_session_from_before_there_were_clients_is_a_browsers_own(store):
+    store.sessions.add("token", session())
+    document = load(sealer().open(sql(store, "SELECT document FROM sessions")[0].document).decode())
+    for name in ("client", "device", "approved_by", "signed_in_at", "trust"):
+        del document["document"][name]
+    sealed = sealer().seal(dump(document).encode())
+    sql(store, "UPDATE sessions SET document = :document, last_address = NULL", document=sealed)
+    assert store.sessions.find("token", NOW) == session()
+    assert store.sessions.find("token", NOW).client is None
 
 
 # --- people ---------------------------------------------------------------------------------------

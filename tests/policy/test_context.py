@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -262,3 +263,12 @@ def test_only_ascii_letters_have_no_case() -> None:
     # U+212A, the Kelvin sign, is `k` in lower case to Unicode; a claim of that name must stay another's.
     found = context(principal(claims={"key": ("1",), "\u212aey": ("2",)}), role("A"), CALLER, NOW)
     assert (found["daypass:Claim/KEY"], found["daypass:Claim/\u212aEY"]) == ("1", "2")
+
+
+def test_client_and_device_are_known_of_a_helper_and_absent_in_a_browser() -> None:
+    browser = context(principal(), role("A"), CALLER, NOW)
+    assert "daypass:Client" not in browser and "daypass:Device" not in browser
+    helper = context(principal(), role("A"), replace(CALLER, client="cli", device="ana's laptop"), NOW)
+    assert (helper["daypass:Client"], helper["daypass:Device"]) == ("cli", "ana's laptop")
+    nameless = context(principal(), role("A"), replace(CALLER, client="cli"), NOW)
+    assert "daypass:Device" not in nameless

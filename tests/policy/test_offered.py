@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.model import (
     Authentication,
     ClaimMap,
@@ -57,7 +59,7 @@ def test_before_any_sign_in_the_files_say_what_comes() -> None:
         "daypass:RoleLevel",
         "aws:RequestTag/CostCenter",
     } <= found.keys()
-    for absent in ("daypass:Acr", "saml:mail", "sts:ExternalId", "aws:MultiFactorAuthAge", "daypass:Client"):
+    for absent in ("daypass:Acr", "saml:mail", "sts:ExternalId", "aws:MultiFactorAuthAge"):
         assert absent not in found
 
 
@@ -101,8 +103,14 @@ def test_what_is_offered_about_a_person_is_in_their_context() -> None:
     found = keys(who, roles=(role("A", tags={"team": "web"}, external_id="e"),))
     them = principal("sre", claims=claims, tags={"CostCenter": "7"}, mfa_at=NOW)
     them = type(them)(who, them.groups, (), None, them.tags, 7)
-    context = PersonContexts(them, CALLER, NOW, provider=CORP)(
+    context = PersonContexts(them, replace(CALLER, client="cli", device="laptop"), NOW, provider=CORP)(
         role("A", tags={"team": "web"}, external_id="e")
     )
     missing = {name for name, each in found.items() if "partner" not in each.sources and name not in context}
     assert missing == {"daypass:Claim/uid", "sts:SourceIdentity"}  # not sent; known once the request is built
+
+
+def test_clients_are_offered_by_name_and_devices_without() -> None:
+    found = {each.name: each for each in offered({}, (), (), ("deploy-bot", "cli"))}
+    assert found["daypass:Client"].seen == ("cli", "deploy-bot")
+    assert found["daypass:Device"].seen == ()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.audit import Record, render
 from app.model import AuditEvent, AuditKind, Authentication, Identity, Pending, Session, SourceId
+from app.tokens import CodeGrant, DeviceGrant
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -13,6 +14,10 @@ HOUR = timedelta(hours=1)
 CORP = SourceId("corp")
 PARTNER = SourceId("partner")
 BROWSER = "b" * 64
+SECOND = timedelta(seconds=1)
+ODD = "\x00\ud800\u202e \n'\";--"
+"""What a stranger may send where a name is expected."""
+BOTH = ("roles", "credentials")
 
 
 def identity(**changes) -> Identity:
@@ -61,6 +66,49 @@ def session(id: str = "s1", **changes) -> Session:
         "revision": 3,
     }
     return Session(**(values | changes))
+
+
+def clients_session(id: str = "c1", **changes) -> Session:
+    """Of a client that `session()` let in."""
+    values = {
+        "idle_at": NOW + 12 * HOUR,
+        "client": "cli",
+        "device": "Ana's laptop",
+        "approved_by": "s1",
+        "signed_in_at": NOW - HOUR,
+        "last_used": NOW,
+        "last_address": "203.0.113.7",
+    }
+    return session(id, **(values | changes))
+
+
+def code_grant(**changes) -> CodeGrant:
+    values = {
+        "client": "cli",
+        "redirect_uri": "http://127.0.0.1:49152/callback",
+        "challenge": "challenge-in-the-clear-".ljust(43, "c"),
+        "scope": BOTH,
+        "resource": "https://daypass.test/v1",
+        "device": "Ana's laptop",
+        "approved_by": "s1",
+        "expires_at": NOW + MINUTE,
+    }
+    return CodeGrant(**(values | changes))
+
+
+def device_grant(**changes) -> DeviceGrant:
+    values = {
+        "user_code": "BCDF-GHJK",
+        "client": "cli",
+        "scope": BOTH,
+        "resource": "https://daypass.test/v1",
+        "device": "build-7",
+        "address": "203.0.113.7",
+        "user_agent": "daypass/1.0",
+        "asked_at": NOW,
+        "expires_at": NOW + 10 * MINUTE,
+    }
+    return DeviceGrant(**(values | changes))
 
 
 def event(request_id: str = "req-1", **changes) -> AuditEvent:

@@ -18,7 +18,7 @@ from app.store import schema as schema_module
 from app.store.schema import HEAD, VERSIONS
 from app.store.tables import METADATA
 from tests.conformance.workers import Workers
-from tests.store.databases import KINDS, fresh, schema, sealer
+from tests.store.databases import KINDS, database, fresh, sealer
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,7 +47,7 @@ def test_workers_that_start_at_once_on_an_empty_database_all_find_it_ready(kind,
     if kind == "sqlite":
         start(f"sqlite:///{tmp_path / 'new' / 'daypass.db'}")
     else:
-        with schema() as url:
+        with database() as url:
             start(url)
 
 

@@ -50,6 +50,7 @@ from app.model import (
 from app.policy.actions import AdminAction
 from app.web import make_app
 from app.web.doors import AdministrationDoor
+from tests.web.grants import FakeGrants
 
 NOW = datetime(2026, 11, 24, 10, 10, tzinfo=UTC)
 BASE = "http://localhost:8000"
@@ -127,7 +128,7 @@ class FixedClock:
 
 
 @dataclass
-class FakeBroker:
+class FakeBroker(FakeGrants):
     """Does what the broker promises to the web layer, in memory; `fail` makes a method raise."""
 
     entitlements: Sequence[Entitlement] = tuple(Entitlement(role) for role in ROLES)
@@ -135,17 +136,12 @@ class FakeBroker:
         (SourceId("corp"), "Acme staff", "saml"),
         (SourceId("partner"), "Partners", "oidc"),
     )
-    fail: dict[str, Exception] = field(default_factory=dict)
     checks: Mapping[str, bool] = field(
         default_factory=lambda: {"database": True, "keys": True, "revision": True}
     )
-    sessions: dict[str, Session] = field(default_factory=dict)
+    cookies: dict[str, Session] = field(default_factory=dict)
     pending: dict[str, tuple[str, SignInAsk]] = field(default_factory=dict)
-    asked: list[tuple[str, object]] = field(default_factory=list)
-    callers: list[Caller] = field(default_factory=list)
-    records: list[str] = field(default_factory=list)
     new_session: Callable[[], Session] = session
-    now: datetime = NOW
     console: str = "http://127.0.0.1:8090/federation"
     refusal: Explanation = field(
         default_factory=lambda: Explanation(
@@ -161,13 +157,6 @@ class FakeBroker:
         )
     )
     outbound: str = "http://127.0.0.1:8001/sso?SAMLRequest=x"
-
-    def _enter(self, method: str, caller: Caller | None = None, what: object = None) -> None:
-        if caller is not None:
-            self.callers.append(caller)
-        self.asked.append((method, what))
-        if method in self.fail:
-            raise self.fail[method]
 
     def sources(self) -> Sequence[tuple[SourceId, str, str]]:
         self._enter("sources")
@@ -187,7 +176,7 @@ class FakeBroker:
         if source != proof.source or not proof.browser or ask.browser != proof.browser:
             raise SignInNotOurs("no such pending sign-in")
         del self.pending[key]
-        self.sessions.pop(previous or "", None)
+        self.cookies.pop(previous or "", None)
         made = self.new_session()
         later = self.now - made.created_at  # by the clock that the test runs on
         made = replace(
@@ -196,18 +185,18 @@ class FakeBroker:
             expires_at=made.expires_at + later,
             idle_at=made.idle_at + later,
         )
-        self.sessions[token := secrets.token_urlsafe(32)] = made
+        self.cookies[token := secrets.token_urlsafe(32)] = made
         return SignedIn(made, token, ask.next)
 
     def session(self, token: str, *, caller: Caller) -> Session:
         self._enter("session", caller)
-        if token not in self.sessions:
+        if token not in self.cookies:
             raise NotSignedIn
-        return self.sessions[token]
+        return self.cookies[token]
 
     def sign_out(self, session: Session, *, caller: Caller) -> None:
         self._enter("sign_out", caller)
-        self.sessions = {token: kept for token, kept in self.sessions.items() if kept is not session}
+        self.cookies = {token: kept for token, kept in self.cookies.items() if kept is not session}
 
     def metadata(self, source: str) -> Metadata:
         self._enter("metadata", None, source)
@@ -313,9 +302,9 @@ class World:
     def signed_in(self, **changes: object) -> Session:
         """Open a session and give its cookie to the browser."""
         made = replace(session(), **changes)  # type: ignore[arg-type]
-        self.broker.sessions[token := secrets.token_urlsafe(32)] = made
-        host = self.settings.base_url.partition("//")[2].partition(":")[0]
-        self.browser.set_cookie(self.cookie(), token, domain=host, path="/")
+        self.broker.cookies[token := secrets.token_urlsafe(32)] = made
+        # Werkzeug's client goes to http://localhost, whatever Host says.
+        self.browser.set_cookie(self.cookie(), token, domain="localhost", path="/")
         return made
 
     def form(self, made: Session, **fields: str) -> dict[str, str]:

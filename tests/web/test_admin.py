@@ -361,7 +361,7 @@ def test_a_revision_that_there_is_not(acme: Company, query: str, status: int, co
 
 
 def confirmed(acme: Company, **changes: str) -> object:
-    made = next(iter(acme.broker.sessions.values()))
+    made = next(iter(acme.broker.cookies.values()))
     fields = {"to": "1", "active": "2", "sure": "yes", **changes}
     return acme.browser.post("/admin/roll-back", data=acme.form(made, **fields))
 
@@ -420,7 +420,7 @@ def test_a_rollback_that_is_not_meant_or_came_too_late_changes_nothing(
 
 def test_a_rollback_from_another_site_is_refused(acme: Company) -> None:
     acme.enter("restorers")
-    made = next(iter(acme.broker.sessions.values()))
+    made = next(iter(acme.broker.cookies.values()))
     fields = acme.form(made, to="1", active="2", sure="yes")
     answer = acme.browser.post("/admin/roll-back", data=fields, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403 and acme.store.revisions.latest_number() == 2
@@ -430,7 +430,7 @@ def test_a_rollback_from_another_site_is_refused(acme: Company) -> None:
 
 
 def applied(acme: Company, **changes: str) -> object:
-    made = next(iter(acme.broker.sessions.values()))
+    made = next(iter(acme.broker.cookies.values()))
     fields = {"digest": "c" * 64, "active": "2", "sure": "yes", **changes}
     return acme.browser.post("/admin/plan", data=acme.form(made, **fields))
 

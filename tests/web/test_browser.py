@@ -89,7 +89,7 @@ def chromium():
 def page(chromium, site, request):
     options = getattr(request, "param", {})
     context = chromium.new_context(**options)
-    site.world.broker.sessions[TOKEN] = session(expires_at=site.world.clock.at + timedelta(hours=12))
+    site.world.broker.cookies[TOKEN] = session(expires_at=site.world.clock.at + timedelta(hours=12))
     opened = context.new_page()
     opened.complaints = []
     opened.on("pageerror", lambda error: opened.complaints.append(str(error)))

@@ -20,7 +20,7 @@ MANY = tuple(Entitlement(role(f"R{n}", f"{n:012d}", f"account-{n}")) for n in ra
 
 def world() -> World:
     broker = FakeBroker(entitlements=(*(Entitlement(item) for item in ROLES), *MANY))
-    broker.sessions[TOKEN] = session(expires_at=session().expires_at + timedelta(days=1))
+    broker.cookies[TOKEN] = session(expires_at=session().expires_at + timedelta(days=1))
     return World(broker=broker)
 
 
@@ -54,5 +54,5 @@ def the_fuzzing_reaches_the_broker():
 @schema.parametrize()
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_documented(case):
-    WORLD.broker.sessions.setdefault(TOKEN, session())
+    WORLD.broker.cookies.setdefault(TOKEN, session())
     case.call_and_validate()

@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.access import Known, RoleTurn, Shift, Turn
-from app.admin import FileChange
+from app.admin import ClientChange, FileChange
 from app.commands.config.words import count
 from app.commands.times import zulu
+from app.configuration.clients_file import GRANTS
 from app.drafts import Handed
+from app.model import Client
 
 _NAMES = 8
 """People of one shift, …"""
@@ -80,6 +82,53 @@ def handed_objects(handed: Sequence[Handed]) -> list[dict[str, object]]:
         }
         for each in handed
     ]
+
+
+def client_lines(changes: Sequence[ClientChange]) -> Iterator[str]:
+    """Which helpers and apps could be let in, or in another way; nothing where that stays as it is."""
+    if changes:
+        yield "Clients: helpers and apps that people let in"
+    for each in changes:
+        known = each.after or each.before
+        if known is None:
+            continue
+        sign = "+" if each.before is None else "-" if each.after is None else "~"
+        yield f"  {sign} {known.id} ({printable(known.name)})"
+        if each.after is None:
+            yield "      whoever is signed in with it is signed out"
+            continue
+        before, after = _client(each.before), _client(each.after)
+        for fact, value in after.items():
+            was = before.get(fact)
+            if value != was:  # of a new one, all that it is
+                yield f"      {fact}: {value or 'none'}" + (f" (was {was or 'none'})" if each.before else "")
+
+
+def client_objects(changes: Sequence[ClientChange]) -> list[dict[str, object]]:
+    """The same for scripts."""
+    return [
+        {
+            "id": known.id,
+            "change": "added" if each.before is None else "removed" if each.after is None else "changed",
+            "before": _client(each.before) or None,
+            "after": _client(each.after) or None,
+        }
+        for each in changes
+        if (known := each.after or each.before) is not None
+    ]
+
+
+def _client(client: Client | None) -> dict[str, str]:
+    """What is told of a client; of its secret only whether it has one."""
+    if client is None:
+        return {}
+    return {
+        "name": printable(client.name),
+        "grants": ", ".join(name for name, grant in GRANTS.items() if grant in client.grants),
+        "redirect_uris": ", ".join(client.redirect_uris),
+        "scopes": ", ".join(client.scopes),
+        "secret": "has one" if client.confidential else "",
+    }
 
 
 def file_objects(files: Sequence[FileChange], *, diff: bool) -> list[dict[str, object]]:

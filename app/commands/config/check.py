@@ -58,4 +58,5 @@ def _counts(revision: Revision) -> Mapping[str, int]:
         "group": len(revision.groups),
         "policy": len(revision.policies),
         "guardrail": sum(len(documents) for _, documents in revision.guardrails),
+        "client": len(revision.clients),
     }

@@ -10,6 +10,8 @@ from app.admin import PolicyVersion
 from app.commands.config.changes import (
     access_lines,
     access_objects,
+    client_lines,
+    client_objects,
     file_lines,
     file_objects,
     handed_lines,
@@ -55,13 +57,15 @@ def diff(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
             "people": found.people,
             "access": access_objects(found.shifts),
             "administration": handed_objects(found.handed),
+            "clients": client_objects(found.clients),
         }
         print(json.dumps(told, indent=2))
     elif not found.files:
         print(f"Revisions {asked.a} and {asked.b} hold the same files.")
     else:
         print("\n".join([*file_lines(found.files, diff=True), *access_lines(found.shifts, found.people)]))
-        print("".join(f"{line}\n" for line in handed_lines(found.handed)), end="")
+        more = (*handed_lines(found.handed), *client_lines(found.clients))
+        print("".join(f"{line}\n" for line in more), end="")
     return 1 if found.files else 0
 
 

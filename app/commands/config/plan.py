@@ -11,6 +11,8 @@ from app.admin import Administration, Plan
 from app.commands.config.changes import (
     access_lines,
     access_objects,
+    client_lines,
+    client_objects,
     file_lines,
     file_objects,
     handed_lines,
@@ -111,6 +113,7 @@ def _lines(planned: Plan, *, diff: bool) -> Iterator[str]:
     else:
         yield from access_lines(planned.shifts, planned.people)
         yield from handed_lines(planned.handed)
+        yield from client_lines(planned.clients)
 
 
 def _object(planned: Plan, loaded: Loaded | None, *, diff: bool) -> dict[str, object]:
@@ -124,6 +127,7 @@ def _object(planned: Plan, loaded: Loaded | None, *, diff: bool) -> dict[str, ob
         "people": planned.people,
         "access": None if planned.unreadable else access_objects(planned.shifts),
         "administration": None if planned.unreadable else handed_objects(planned.handed),
+        "clients": None if planned.unreadable else client_objects(planned.clients),
         "problems": [str(problem) for problem in loaded.problems] if loaded else [],
     }
 

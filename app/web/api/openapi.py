@@ -9,6 +9,7 @@ from typing import Final
 
 from flask import Response
 
+from app.model import Scope
 from app.web import asks, cookies
 from app.web.api import handlers
 from app.web.api.shapes import ROLE_ARN, SCHEMAS, Json
@@ -30,7 +31,8 @@ class Operation:
     parameters: tuple[Json, ...] = ()
     errors: tuple[int, ...] = ()
     """Statuses that can come beyond those of every operation."""
-    public: bool = False
+    scope: Scope | None = "roles"
+    """What an access token must have been given for, as the table of addresses says; None: anybody may ask."""
 
 
 def _query(name: str, description: str, schema: Json, *, required: bool = False) -> Json:
@@ -81,6 +83,7 @@ OPERATIONS: Final = (
         "Temporary credentials for a role",
         "Credentials",
         body="CredentialsAsk",
+        scope="credentials",
         errors=(404, 413, 415, 422, 502),
     ),
     Operation(
@@ -90,15 +93,16 @@ OPERATIONS: Final = (
         "A link that opens the AWS console with a role",
         "ConsoleLink",
         body="ConsoleLinkAsk",
+        scope="credentials",
         errors=(404, 413, 415, 422, 502),
     ),
-    Operation("/v1/openapi.json", "get", "getOpenApi", "This document", None, public=True),
+    Operation("/v1/openapi.json", "get", "getOpenApi", "This document", None, scope=None),
 )
 
 _ERRORS: Mapping[int, str] = {
     400: "The request could not be read.",
     401: "Not signed in, or the token is not accepted.",
-    403: "The decision is no, or the request came from another site.",
+    403: "The decision is no, the token was given for less, or the request came from another site.",
     404: "There is no such thing, or nothing you could do would open it.",
     405: "This address does not take that method.",
     413: "The request is too large.",
@@ -139,6 +143,15 @@ def document(cookie: str) -> Json:
                     "name": cookie,
                     "description": "The portal's session; calls must come from the portal's own origin.",
                 },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": (
+                        "An access token of `/oauth/token` (RFC 6750), with the scope that stands beside it. "
+                        "What a 401 or 403 is about stands in `WWW-Authenticate`."
+                    ),
+                },
             },
         },
     }
@@ -154,11 +167,11 @@ def _operation(operation: Operation) -> Json:
     schema: Json = {"type": "object"}
     if operation.answer is not None:
         schema = _ref(f"schemas/{operation.answer}")
-    statuses = (*_EVERYWHERE, *(() if operation.public else _SIGNED_IN), *operation.errors)
+    statuses = (*_EVERYWHERE, *(() if operation.scope is None else _SIGNED_IN), *operation.errors)
     made: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "security": [] if operation.public else [{"session": []}],
+        "security": [] if operation.scope is None else [{"session": []}, {"bearer": [operation.scope]}],
         "responses": {
             "200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}},
             **{str(status): _ref(f"responses/{status}") for status in sorted(statuses)},

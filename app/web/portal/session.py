@@ -48,6 +48,11 @@ def sign_in(visit: Visit) -> Response:
 
 def sign_out(visit: Visit) -> Response:
     """`POST /sign-out`: end the session; without one there is nothing to end."""
+    return leave(visit)
+
+
+def leave(visit: Visit) -> Response:
+    """End this browser's session and show the way out. Raises Unavailable."""
     if visit.session is not None:
         visit.broker.sign_out(visit.session, caller=visit.caller)
     response = see_other("/signed-out")

@@ -1,0 +1,29 @@
+"""The door for people and programs that ask: the order of the steps and nothing else, one file a conversation.
+
+    signing_in     proof → Identity → Principal → Session
+    passes         Session → Decision → CredentialRequest → "asked" is durable → STS → "issued" is durable
+    grants         a person lets a client in: authorization code (RFC 6749, 4.1)
+    devices        the same for a device that has no browser (RFC 8628)
+    redeeming      what the client was given → tokens and a session of its own
+    bearers        access token → Session; what a token is worth, and ending it (RFC 7662, 7009)
+    own_sessions   what a person is signed in with, and ending it
+
+Every delivery (a button, the JSON API, the helper, stock AWS clients) calls this. It and `Administration` alone
+write audit.
+"""
+
+from __future__ import annotations
+
+from app.broker.bearers import Bearers
+from app.broker.devices import Devices
+from app.broker.grants import Grants
+from app.broker.own_sessions import OwnSessions
+from app.broker.passes import Passes
+from app.broker.redeeming import Redeeming
+from app.broker.signing_in import PENDING_LIFE, SigningIn
+
+__all__ = ["PENDING_LIFE", "Broker"]
+
+
+class Broker(SigningIn, Passes, Grants, Devices, Redeeming, Bearers, OwnSessions):
+    """Signs people in, gives them credentials, lets their helpers in. Safe to use from many threads at once."""

@@ -1,0 +1,100 @@
+"""What every conversation of the broker has at hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from app.active import Active
+from app.audit import AuditWriter
+from app.broker.liveness import living
+from app.clock import Clock
+from app.errors import NotSignedIn, StoreUnavailable
+from app.limits import Tally
+from app.model import AuditEvent, AuditKind, Caller, Session
+from app.store import Store
+from app.tokens import AccessTokens, SigningKeys
+
+_NOTE_EVERY = timedelta(minutes=1)
+
+log = logging.getLogger("daypass.broker")
+
+
+class Desk:
+    """The parts, and the steps that several conversations share."""
+
+    def __init__(
+        self,
+        *,
+        active: Active,
+        store: Store,
+        audit: AuditWriter,
+        tally: Tally,
+        clock: Clock,
+        keys: SigningKeys,
+    ) -> None:
+        self._active = active
+        self._store = store
+        self._audit = audit
+        self._tally = tally
+        self._clock = clock
+        self._keys = keys
+        self._access = AccessTokens(keys)
+
+    def _record(
+        self,
+        kind: AuditKind,
+        session: Session,
+        caller: Caller,
+        at: datetime,
+        detail: Mapping[str, object],
+    ) -> None:
+        """Put it on record. Raises AuditUnavailable."""
+        self._audit.record(event(kind, session, caller, at, detail=detail))
+
+    def _used(self, session: Session, caller: Caller, now: datetime) -> None:
+        """Note that the session was used, at most each minute. A client's has no idle time that could end."""
+        # abs: a clock that was moved back must not keep the note from being written until it has caught up.
+        if session.last_used is not None and abs(now - session.last_used) < _NOTE_EVERY:
+            return
+        idle_at = session.expires_at
+        if session.client is None:
+            idle_at = min(now + self._active.current().revision.settings.session_idle, session.expires_at)
+        try:
+            self._store.sessions.touch(session.id, idle_at, now, caller.address)
+        except StoreUnavailable as refusal:
+            # Nothing is decided by it: the session only ends its idle time sooner.
+            log.warning("session not touched", extra={"session": session.id, "why": refusal.detail})
+
+    def _alive(self, id: str, now: datetime) -> Session | None:
+        """The session of that public id, if it is not over by the active revision. Raises StoreUnavailable."""
+        found = self._store.sessions.by_id(id, now)
+        return found if found is not None and self._lives(found, now) else None
+
+    def _lives(self, session: Session, now: datetime) -> bool:
+        try:
+            living(session, self._active.current(), now)
+        except NotSignedIn:
+            return False
+        return True
+
+
+def event(
+    kind: AuditKind, session: Session, caller: Caller, at: datetime, *, detail: Mapping[str, object]
+) -> AuditEvent:
+    """A record about the person of a session; of a client's session it names client and device."""
+    if session.client is not None:
+        detail = {"client": session.client, "device": session.device, **detail}
+    return AuditEvent(
+        kind=kind,
+        at=at,
+        request_id=caller.request_id,
+        address=caller.address,
+        source=session.identity.source,
+        subject=session.identity.subject,
+        username=session.identity.username,
+        session=session.id,
+        revision=session.revision,
+        detail=detail,
+    )

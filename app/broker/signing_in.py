@@ -1,0 +1,196 @@
+"""Signing in and out: proof → Identity → Principal → Session, bound to the browser that began it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app.active import Running
+from app.broker.desk import Desk
+from app.broker.liveness import living
+from app.errors import NotSignedIn, Refusal, SamlReplay, SignInNotOurs, SourceUnknown
+from app.limits import REFUSALS_PER_MINUTE, STARTS_PER_MINUTE
+from app.model import (
+    AuditKind,
+    Caller,
+    Metadata,
+    Outbound,
+    Pending,
+    Principal,
+    Proof,
+    Session,
+    SignedIn,
+    SignInAsk,
+    SourceId,
+)
+from app.principal import principal
+from app.signin.seam import Proven, Source
+
+PENDING_LIFE = timedelta(minutes=10)
+
+
+class SigningIn(Desk):
+    """The conversation of a browser with the broker before anything is asked for."""
+
+    def sources(self) -> Sequence[tuple[SourceId, str, str]]:
+        """(id, label, type) of each way to sign in, in the order of the files' names."""
+        providers = self._active.current().revision.providers
+        return [(provider.id, provider.label, provider.type) for provider in providers.values()]
+
+    def begin(self, source: str, ask: SignInAsk, *, caller: Caller) -> Outbound:
+        """Start a sign-in and remember what must come back, bound to the browser that asks.
+
+        Raises:
+            SourceUnknown, TooMany, ProviderFailed, StoreUnavailable.
+        """
+        now = self._clock.now()
+        running = self._active.current()
+        found = _source(running, source)
+        self._tally.admit(caller.address, "sign-in starts", STARTS_PER_MINUTE, now)
+        started = found.start(now)
+        self._store.pending.add(
+            Pending(
+                key=started.key,
+                source=found.id,
+                browser=_hash(ask.browser),
+                next=ask.next,
+                revision=running.revision.number,
+                address=caller.address,
+                created_at=now,
+                expires_at=now + PENDING_LIFE,
+                secrets=started.secrets,
+            )
+        )
+        return started.outbound
+
+    def sign_in(self, proof: Proof, *, caller: Caller, previous: str | None = None) -> SignedIn:
+        """Believe a proof and open a session. `previous` is the session of the same browser; it ends.
+
+        Raises:
+            ProofRefused and its kin, ProviderFailed, TooMany, StoreUnavailable, AuditUnavailable.
+        """
+        now = self._clock.now()
+        self._tally.check(caller.address, "refusals", REFUSALS_PER_MINUTE, now)
+        try:
+            pending = self._take(proof, now)
+            running = self._active.at(pending.revision)
+            _same_source(running, self._active.current(), pending.source)
+            proven = _source(running, pending.source).finish(pending, proof, now)
+            self._mark(proven)
+            person = principal(proven.identity, self._active.current().revision)
+        except Refusal as refusal:
+            self._tally.refused(caller.address, refusal.code, now)
+            raise
+        believed_by = running.trust[pending.source]
+        return self._open(
+            person, pending, proven.ends_at, believed_by, caller=caller, previous=previous, now=now
+        )
+
+    def session(self, token: str, *, caller: Caller) -> Session:
+        """Cookie → who is asking. Raises NotSignedIn, StoreUnavailable."""
+        now = self._clock.now()
+        session = self._store.sessions.find(token, now) if token else None
+        if session is None:
+            raise NotSignedIn
+        if session.client is not None:
+            raise NotSignedIn("a client's session has no cookie")
+        living(session, self._active.current(), now)
+        self._used(session, caller, now)
+        return session
+
+    def sign_out(self, session: Session, *, caller: Caller) -> None:
+        """End the session; its cookie is worth nothing from here on."""
+        now = self._clock.now()
+        self._store.sessions.end(session.id, now)
+        self._record(AuditKind.SESSION_ENDED, session, caller, now, {"by": "sign-out"})
+
+    def metadata(self, source: str) -> Metadata:
+        """What the other side needs to know of us. Raises SourceUnknown, Unknown."""
+        return _source(self._active.current(), source).metadata()
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def _take(self, proof: Proof, now: datetime) -> Pending:
+        key = proof.fields.get("RelayState") or proof.fields.get("state") or ""
+        if not key or not proof.browser or len(key) > 128:
+            raise SignInNotOurs("no handle or no browser cookie")
+        pending = self._store.pending.take(key, proof.source, _hash(proof.browser), now)
+        if pending is None:
+            raise SignInNotOurs("no pending sign-in of this browser and source")
+        return pending
+
+    def _mark(self, proven: Proven) -> None:
+        for mark in proven.once:
+            if not self._store.once.mark(mark.namespace, mark.value, mark.until):
+                raise SamlReplay(f"{mark.namespace} was accepted before")
+
+    def _open(
+        self,
+        person: Principal,
+        pending: Pending,
+        ends_at: datetime | None,
+        believed_by: str,
+        *,
+        caller: Caller,
+        previous: str | None,
+        now: datetime,
+    ) -> SignedIn:
+        settings = self._active.current().revision.settings
+        identity = replace(person.identity, groups=tuple(sorted(person.groups)))
+        expires_at = now + settings.session_lifetime
+        if ends_at is not None:
+            expires_at = min(expires_at, ends_at)
+        session = Session(
+            id=secrets.token_hex(8),
+            identity=identity,
+            created_at=now,
+            expires_at=expires_at,
+            idle_at=min(now + settings.session_idle, expires_at),
+            csrf=secrets.token_urlsafe(32),
+            revision=person.revision,
+            trust=believed_by,
+            last_used=now,
+            last_address=caller.address,
+        )
+        token = secrets.token_urlsafe(32)
+        how = identity.authentication
+        detail: dict[str, object] = {
+            "groups": list(identity.groups),
+            "methods": list(how.methods),
+            "context": how.context,
+            "mfa": how.mfa_at is not None,
+            "user_agent": caller.user_agent[:200],
+        }
+        # Audit first: a sign-in on record that did not reach the person is harmless, the reverse is not.
+        self._record(AuditKind.SIGNIN_SUCCEEDED, session, caller, now, detail)
+        self._store.people.seen(identity, identity.groups, now, person.revision)
+        if previous:
+            self._end_previous(previous, now)
+        self._store.sessions.add(token, session)
+        return SignedIn(session=session, token=token, next=pending.next)
+
+    def _end_previous(self, token: str, now: datetime) -> None:
+        earlier = self._store.sessions.find(token, now)
+        if earlier is not None:
+            self._store.sessions.end(earlier.id, now)
+
+
+def _source(running: Running, source: str) -> Source:
+    found = running.sources.get(SourceId(source))
+    if found is None:
+        raise SourceUnknown(f"no source {source[:64]!r}")
+    return found
+
+
+def _same_source(begun: Running, current: Running, source: SourceId) -> None:
+    """Refuse a sign-in whose source has been removed since, or is believed by other things now."""
+    before = begun.trust.get(source)
+    if before is None or before != current.trust.get(source):
+        raise SignInNotOurs(f"source {source} has changed since revision {begun.revision.number}")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,183 @@
+"""Refresh tokens: rotated, one after another, within the session that they are a family of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from app.model import Scope, Session
+from app.sealing import Sealer
+from app.store.codec import digest, findable, person_key
+from app.store.codes import STANDS, code_digest
+from app.store.database import Database
+from app.store.sealed import Sealed
+from app.store.session_rows import ALIVE, COLUMNS, LONGEST_ADDRESS, SessionRows
+from app.store.tables import REFRESH_TOKENS, SESSIONS
+from app.tokens.seam import GRACE, Held, Reused, Rotated
+
+_OURS: Final = (
+    REFRESH_TOKENS.c.token == bindparam("wanted"),
+    REFRESH_TOKENS.c.client == bindparam("by"),
+)
+_APPROVER: Final = (
+    select(SESSIONS.c.id)
+    .where(SESSIONS.c.id == bindparam("wanted"), SESSIONS.c.person == bindparam("of"), ALIVE)
+    .with_for_update(read=True)
+)
+_FIND: Final = (
+    select(*COLUMNS, REFRESH_TOKENS.c.document.label("sealed"), REFRESH_TOKENS.c.used_at)
+    .join_from(REFRESH_TOKENS, SESSIONS, REFRESH_TOKENS.c.session == SESSIONS.c.id)
+    .where(*_OURS, ALIVE)
+)
+_USE_SESSION: Final = (
+    update(SESSIONS)
+    .where(SESSIONS.c.id == select(REFRESH_TOKENS.c.session).where(*_OURS).scalar_subquery(), ALIVE)
+    .values(last_used=bindparam("now"), last_address=bindparam("address"))
+    .returning(SESSIONS.c.id)
+)
+_GET: Final = select(REFRESH_TOKENS).where(*_OURS)
+_USE: Final = (
+    update(REFRESH_TOKENS)
+    .where(*_OURS, REFRESH_TOKENS.c.used_at.is_(None))
+    .values(used_at=bindparam("now"), successor=bindparam("next"))
+    .returning(
+        REFRESH_TOKENS.c.token,
+        REFRESH_TOKENS.c.session,
+        REFRESH_TOKENS.c.predecessor,
+        REFRESH_TOKENS.c.document,
+    )
+)
+_WIPE: Final = (
+    update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token == bindparam("wanted")).values(successor=None)
+)
+_END: Final = update(SESSIONS).where(SESSIONS.c.id == bindparam("wanted")).values(ended_at=bindparam("now"))
+
+
+class RefreshTokens:
+    """Fits `tokens.RefreshTokens`.
+
+    Rows are found by the digest of the token. Scope and client are sealed for the row of that token and
+    session, so that whoever can write to the database cannot give a session a token of their own.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sessions = SessionRows(sealer)
+        self._sealed = Sealed(sealer, "refresh tokens")
+        self._successors = Sealed(sealer, "refresh token successors")
+        prepare = database.prepare
+        self._code_stands, self._approver = prepare(STANDS), prepare(_APPROVER)
+        self._begin, self._add = prepare(SESSIONS.insert()), prepare(REFRESH_TOKENS.insert())
+        self._use_session, self._use, self._wipe = prepare(_USE_SESSION), prepare(_USE), prepare(_WIPE)
+
+    def begin(
+        self, session: Session, token: str | None, scope: Sequence[Scope], *, code: str | None = None
+    ) -> bool:
+        """Begin a client's session with its first refresh token; see `tokens.RefreshTokens`."""
+        # No cookie opens it: what stands in place of a cookie's digest is none.
+        row = self._sessions.row(session, f"client {session.id}"[:64])
+        first = None
+        if token is not None:
+            first = self._row(_hash(token), session.id, session.client or "", scope, predecessor=None)
+        person = person_key(session.identity.source, session.identity.subject)
+        approver = {"wanted": session.approved_by or "", "of": person, "now": session.created_at}
+        with self._database.write() as connection:
+            if code is not None:
+                stands = {"wanted": code_digest(code), "gives": session.id}
+                if self._code_stands(connection, stands).one_or_none() is None:
+                    return False
+            if self._approver(connection, approver).one_or_none() is None:
+                return False
+            self._begin(connection, row)
+            if first is not None:
+                self._add(connection, first)
+        return True
+
+    def find(self, token: str, client: str, now: datetime) -> Held | None:
+        """Whose token it is. None: unknown, another client's, or its session is over."""
+        if not findable(client):
+            return None
+        hashed = _hash(token)
+        with self._database.read() as connection:
+            row = connection.execute(_FIND, {"wanted": hashed, "by": client, "now": now}).one_or_none()
+        if row is None:
+            return None
+        scope = self._scope(hashed, row.id, client, row.sealed)
+        session = self._sessions.session(row)
+        if scope is None or session is None or session.client != client:
+            return None
+        return Held(session=session, scope=scope, current=row.used_at is None)
+
+    def rotate(
+        self, token: str, client: str, successor: str, now: datetime, address: str = ""
+    ) -> Rotated | Reused | None:
+        """Use a token up for its successor; see `tokens.RefreshTokens`."""
+        if not findable(client):
+            return None
+        hashed = _hash(token)
+        mine = {"wanted": hashed, "by": client}
+        sealed = self._successors.close(hashed, {"token": successor})
+        with self._database.write() as connection:
+            # Holds the session's row until the commit: a family's tokens are used one after another, and
+            # none while its session is being ended.
+            using = mine | {"now": now, "address": address[:LONGEST_ADDRESS]}
+            if self._use_session(connection, using).one_or_none() is None:
+                return None
+            row = self._use(connection, mine | {"now": now, "next": sealed}).one_or_none()
+            if row is None:
+                return self._again(connection, mine, now)
+            scope = self._scope(hashed, row.session, client, row.document)
+            if scope is None:
+                return None
+            following = self._row(_hash(successor), row.session, client, scope, predecessor=hashed)
+            self._add(connection, following)
+            if row.predecessor is not None:  # its grace is over: this one, its successor, was used
+                self._wipe(connection, {"wanted": row.predecessor})
+        return Rotated(token=successor, session=row.session, scope=scope, again=False)
+
+    def _again(
+        self, connection: Connection, mine: Mapping[str, str], now: datetime
+    ) -> Rotated | Reused | None:
+        """What a token is worth that was used before."""
+        row = connection.execute(_GET, mine).one()
+        scope = self._scope(row.token, row.session, row.client, row.document)
+        if scope is None:
+            return None
+        given = self._given(row, now)
+        if given is not None:
+            return Rotated(token=given, session=row.session, scope=scope, again=True)
+        connection.execute(_END, {"wanted": row.session, "now": now})
+        return Reused(session=row.session, ended=True)
+
+    def _given(self, row: Row[*tuple[Any, ...]], now: datetime) -> str | None:
+        """The successor that a used token gave, while it may be given again."""
+        # abs: another host's clock may be a little behind that of the one which used it.
+        if row.successor is None or abs(now - row.used_at) > GRACE:
+            return None
+        document = self._successors.open(row.token, row.successor)
+        return None if document is None else str(document["token"])
+
+    def _row(
+        self, hashed: str, session: str, client: str, scope: Sequence[Scope], *, predecessor: str | None
+    ) -> dict[str, object]:
+        sealed = self._sealed.close(f"{hashed}/{session}", {"client": client, "scope": list(scope)})
+        return {
+            "token": hashed,
+            "session": session,
+            "client": client,
+            "predecessor": predecessor,
+            "document": sealed,
+        }
+
+    def _scope(self, hashed: str, session: str, client: str, sealed: str) -> tuple[Scope, ...] | None:
+        document = self._sealed.open(f"{hashed}/{session}", sealed)
+        if document is None or document["client"] != client:
+            return None
+        return tuple(document["scope"])
+
+
+def _hash(token: str) -> str:
+    return digest("refresh token", token)

@@ -1,0 +1,94 @@
+"""A session as a row: what is in the open, what is sealed, and what the seal covers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, bindparam
+
+from app.model import Session
+from app.sealing import Sealer
+from app.store.codec import dump_authentication, dump_claims, load_authentication, load_identity, person_key
+from app.store.sealed import Sealed
+from app.store.tables import SESSIONS
+from app.store.times import from_micros, to_micros
+
+COLUMNS: Final = (
+    SESSIONS.c.id,
+    SESSIONS.c.token,
+    SESSIONS.c.created_at,
+    SESSIONS.c.expires_at,
+    SESSIONS.c.idle_at,
+    SESSIONS.c.document,
+    SESSIONS.c.last_used,
+    SESSIONS.c.last_address,
+)
+ALIVE: Final[ColumnElement[bool]] = and_(
+    SESSIONS.c.ended_at.is_(None),
+    SESSIONS.c.expires_at > bindparam("now"),
+    SESSIONS.c.idle_at > bindparam("now"),
+)
+"""Not ended, not expired, not idle too long at `now`."""
+LONGEST_ADDRESS: Final = 64
+
+
+class SessionRows:
+    """The seal covers id, token digest and end: a row put together from two others opens for nobody."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealed = Sealed(sealer, "sessions")
+
+    def row(self, session: Session, hashed: str) -> dict[str, object]:
+        """The values of the row. `hashed`: the SHA-256 of its cookie's secret, or a text that is none."""
+        identity = session.identity
+        document = {
+            "claims": dump_claims(identity),
+            "authentication": dump_authentication(identity.authentication),
+            "csrf": session.csrf,
+            "revision": session.revision,
+            "trust": session.trust,
+            "client": session.client,
+            "device": session.device,
+            "approved_by": session.approved_by,
+            "signed_in_at": None if session.signed_in_at is None else to_micros(session.signed_in_at),
+        }
+        return {
+            "id": session.id,
+            "token": hashed,
+            "person": person_key(identity.source, identity.subject),
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+            "idle_at": session.idle_at,
+            "document": self._sealed.close(_name(session.id, hashed, session.expires_at), document),
+            "last_used": session.last_used,
+            "last_address": session.last_address[:LONGEST_ADDRESS],
+        }
+
+    def session(self, row: Row[*tuple[Any, ...]]) -> Session | None:
+        """The session of a row of COLUMNS; None if it cannot be opened."""
+        document = self._sealed.open(_name(row.id, row.token, row.expires_at), row.document)
+        if document is None:
+            return None
+        signed_in_at = document.get("signed_in_at")
+        return Session(
+            id=row.id,
+            identity=load_identity(document["claims"], load_authentication(document["authentication"])),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            idle_at=row.idle_at,
+            csrf=document["csrf"],
+            revision=document["revision"],
+            trust=document.get("trust", ""),  # a row from before it was kept: sign in again
+            # Rows from before there were clients are browsers' own.
+            client=document.get("client"),
+            device=document.get("device"),
+            approved_by=document.get("approved_by"),
+            signed_in_at=None if signed_in_at is None else from_micros(signed_in_at),
+            last_used=row.last_used,
+            last_address=row.last_address or "",
+        )
+
+
+def _name(id: str, hashed: str, expires_at: datetime) -> str:
+    return f"{id}/{hashed}/{expires_at.isoformat()}"
