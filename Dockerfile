@@ -17,6 +17,7 @@ COPY --from=packages /opt/daypass /opt/daypass
 WORKDIR /srv/daypass
 COPY wsgi.py ./
 COPY app ./app
+COPY cli ./cli
 ENV PATH=/opt/daypass/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

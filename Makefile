@@ -25,17 +25,27 @@ run: venv ## the broker on http://localhost:$(PORT) with a demo directory and an
 test: venv ## the whole suite, on what a fresh machine has
 	$(BIN)/python -m pytest -m "not interop"
 
-interop: venv interop-packages ## the suite against Chromium and providers that come from packages
+interop: venv interop-packages .venv-interop/.ready ## the suite against Chromium, and providers and AWS clients from packages
 	$(BIN)/python -m pytest -m interop
+
+# The AWS CLI: v1 pins what the broker's own environment has newer; v2 comes as a Lambda layer within a wheel.
+.venv-interop/.ready: requirements-interop.txt | interop-packages
+	rm -rf .venv-interop
+	$(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-interop.txt
+	cd .venv-interop && tar -xzf lib/python3*/site-packages/aws_cdk/asset_awscli_v2/_jsii/*.tgz package/lib/layer.zip && \
+	  unzip -q package/lib/layer.zip 'awscli/v2/[0-9]*/dist/*' -x '*/examples/*' && \
+	  mv awscli/v2/[0-9]*/dist aws-v2 && rm -r package awscli lib/python3*/site-packages/aws_cdk && aws-v2/aws --version
+	@touch $@
 
 interop-packages:
 	@missing=""; \
-	for pair in chromium:chromium xmlsec1:xmlsec1; do \
+	for pair in chromium:chromium xmlsec1:xmlsec1 pg_ctlcluster:postgresql tmux:tmux faketime:faketime curl:curl unzip:unzip; do \
 	  command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	fi
 
 lint: venv ## style, types, import rules, Dockerfile
@@ -52,11 +62,12 @@ docs: venv ## documentation that is made from the code, and its links checked
 	$(BIN)/python -m app config schema --write docs/reference/schema
 	$(BIN)/python -m docs.generate
 
-lock: ## requirements.txt and requirements-server.txt anew, from the .in files
+lock: ## requirements*.txt anew, from the .in files
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt requirements-server.in -o requirements-server.txt
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --excludes <(printf '%s\n' aws-cdk-lib constructs jsii publication) requirements-interop.in -o requirements-interop.txt
 	rm -rf .venv-lock
 
 clean: ## remove the environment and the demo's state
-	rm -rf .venv var build
+	rm -rf .venv .venv-interop var build

@@ -4,6 +4,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from flask import Response
+from werkzeug.http import http_date
+
 from app.wiring import serve_app
 
 
@@ -17,4 +20,12 @@ class MovedClock:
         return datetime.now(UTC) + timedelta(seconds=float(self._path.read_text() or 0))
 
 
-app = serve_app(clock=MovedClock(Path(os.environ["DAYPASS_TEST_CLOCK"])))
+clock = MovedClock(Path(os.environ["DAYPASS_TEST_CLOCK"]))
+app = serve_app(clock=clock)
+
+
+@app.after_request
+def _dated(response: Response) -> Response:
+    """A host has one clock: without this the server's Date would tell the unmoved one."""
+    response.headers["Date"] = http_date(clock.now())
+    return response

@@ -129,7 +129,7 @@ class Double:
                 return as_json(200, self.log.counters())
             case ("GET", "/_double/clock"):
                 return as_json(200, {"now": self.clock.now().isoformat()})
-            case ("POST", "/_double/fault" | "/_double/clock" | "/_double/reset"):
+            case ("POST", "/_double/fault" | "/_double/clock" | "/_double/sessions" | "/_double/reset"):
                 return self._switch(request)
             case ("DELETE", "/_double/fault"):
                 self.faults.clear()
@@ -147,9 +147,12 @@ class Double:
                 self.faults.add(Fault.read(raw))
             elif request.path == "/_double/clock":
                 self.clock.move(timedelta(seconds=float(raw["move"])))
+            elif request.path == "/_double/sessions":
+                self._sts.longest = _longest(raw["longest"])
             else:
                 self.faults.clear()
                 self.log.clear()
+                self._sts.longest = None
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             return as_json(400, {"message": str(error)})
         return as_json(200, {})
@@ -173,6 +176,13 @@ def serve(
             f"The AWS double listens on {HOST} only, not on {host}: it gives anyone who reaches it a way in."
         )
     return Double(port, accounts or shipped(), state or State.made(), clock or Clock()).start()
+
+
+def _longest(value: object) -> int | None:
+    """Whole seconds, at least one, or None for AWS's own. Raises ValueError for anything else."""
+    if value is None or (type(value) is int and value >= 1):
+        return value
+    raise ValueError("longest is a whole number of seconds, or null")
 
 
 class _Server(ThreadingHTTPServer):

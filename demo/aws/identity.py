@@ -20,6 +20,8 @@ class Known:
     caller: Caller
     id: str
     """`AIDA…`, or `AROA…:SESSION`."""
+    key: str
+    """ID of the access key that signed."""
     user: User | None = None
     session: RoleSession | None = None
 
@@ -62,7 +64,7 @@ class Directory:
             if found is None:
                 raise _invalid()
             secret, user = found
-            return secret, Known(Caller(user.arn, user.arn.split(":")[4]), user.id, user=user)
+            return secret, Known(Caller(user.arn, user.arn.split(":")[4]), user.id, access_key_id, user=user)
         session = self._seal.session(token)
         if session is None or session.access_key_id != access_key_id:
             raise _invalid()
@@ -70,7 +72,9 @@ class Directory:
         if role is None:
             raise _invalid()
         caller = Caller(session.arn, session.account, session.role)
-        return session.secret_access_key, Known(caller, f"{role.id}:{session.name}", session=session)
+        return session.secret_access_key, Known(
+            caller, f"{role.id}:{session.name}", access_key_id, session=session
+        )
 
     @staticmethod
     def _fresh(known: Known, now: datetime) -> None:

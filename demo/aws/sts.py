@@ -107,6 +107,9 @@ class Sts:
         self._accounts = accounts
         self._directory = directory
         self._seal = seal
+        self.longest: int | None = None
+        """Sessions end after at most so many seconds, whatever was asked for. AWS has nothing of the kind and
+        gives at least 900: for tests of clients that read the host's clock and must live to see an expiry."""
 
     def handle(self, request: Request, params: Params, request_id: str, now: datetime) -> Handled:
         """Answer a call. Raises Rejected."""
@@ -121,7 +124,7 @@ class Sts:
             raise Rejected(400, "InvalidAction", f"Could not find operation {action} for version {version}")
         if action == "GetCallerIdentity":
             result = {"Arn": known.caller.arn, "UserId": known.id, "Account": known.caller.account}
-            return Handled(success(action, result, request_id), known.caller.arn)
+            return Handled(success(action, result, request_id), known.caller.arn, {"key": known.key})
         return self._assume_role(known, params, request_id, now)
 
     def _assume_role(self, known: Known, params: Params, request_id: str, now: datetime) -> Handled:
@@ -132,13 +135,14 @@ class Sts:
         tags, transitive = _tags(ask, known)
         self._authorise(known, role, ask, tags)
         seconds = _duration(ask, role, known)
+        lives = seconds if self.longest is None else min(seconds, self.longest)
         packed = _packed(ask)
         session = RoleSession(
             access_key_id=access_key_id(),
             secret_access_key=base64.b64encode(secrets.token_bytes(30)).decode("ascii"),
             role=role.arn,
             name=ask.name,
-            expires=int(now.timestamp()) + seconds,
+            expires=int(now.timestamp()) + lives,
             chained=known.session is not None,
             source_identity=ask.source_identity or _inherited_identity(known),
             tags=tags,
@@ -168,6 +172,7 @@ class Sts:
             "policy_arns": list(ask.policy_arns),
             "external_id": ask.external_id is not None,
             "chained": session.chained,
+            "key": known.key,
             "issued": session.access_key_id,
         }
         return Handled(success("AssumeRole", result, request_id), known.caller.arn, facts)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -117,6 +118,52 @@ def test_the_clock_can_be_moved(double):
         assert now()[:10] > before[:10]
     finally:
         requests.post(f"{double.url}/_double/clock", json={"move": -86400}, timeout=5)
+
+
+def left(caller):
+    """Seconds until the keys of a fresh session end."""
+    return (caller.answer(arn("Plain"))["Credentials"]["Expiration"] - datetime.now(UTC)).total_seconds()
+
+
+def test_sessions_can_be_made_short_and_aws_own_again(broker, double):
+    requests.post(f"{double.url}/_double/sessions", json={"longest": 60}, timeout=5).raise_for_status()
+    try:
+        assert 50 < left(broker) <= 60
+        caller = broker.assume(arn("Plain"))
+        assert caller.sdk.get_caller_identity()["Arn"].endswith("assumed-role/Plain/ana-1")
+        requests.post(f"{double.url}/_double/sessions", json={"longest": 7200}, timeout=5)
+        assert 3590 < left(broker) <= 3600  # never longer than was asked for
+        requests.post(f"{double.url}/_double/sessions", json={"longest": 60}, timeout=5)
+    finally:
+        requests.post(f"{double.url}/_double/reset", json={}, timeout=5)
+    assert 3590 < left(broker) <= 3600
+
+
+def test_a_short_session_is_over_when_it_said(broker, double):
+    requests.post(f"{double.url}/_double/sessions", json={"longest": 1}, timeout=5).raise_for_status()
+    try:
+        caller = broker.assume(arn("Plain"))
+        ends = datetime.now(UTC) + timedelta(seconds=1)
+        while datetime.now(UTC) <= ends:
+            time.sleep(0.05)
+        with pytest.raises(ClientError) as failed:
+            caller.sdk.get_caller_identity()
+        assert failed.value.response["Error"]["Code"] == "ExpiredToken"
+    finally:
+        requests.post(f"{double.url}/_double/sessions", json={"longest": None}, timeout=5)
+
+
+@pytest.mark.parametrize("body", [{}, {"longest": 0}, {"longest": -5}, {"longest": "60"}, {"longest": True}])
+def test_lives_that_are_none_are_refused(double, body):
+    assert requests.post(f"{double.url}/_double/sessions", json=body, timeout=5).status_code == 400
+
+
+def test_the_log_names_the_key_that_signed(broker, double):
+    caller = broker.assume(arn("Plain"))
+    caller.sdk.get_caller_identity()
+    assumed, asked = requests.get(f"{double.url}/_double/requests", timeout=5).json()
+    assert (assumed["key"], assumed["issued"]) == (broker.key, caller.key)
+    assert (asked["action"], asked["key"]) == ("GetCallerIdentity", caller.key)
 
 
 def test_unknown_addresses_below_double(double):
