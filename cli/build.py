@@ -1,4 +1,4 @@
-"""The one file that people download: the prelude for the shell, Python's first lines, the package as a comment.
+"""The one file that people download: prelude for the shell, first lines for Python, loader and package as comments.
 
     python cli/build.py [URL] > daypass
 
@@ -42,9 +42,12 @@ def build(base_url: str | None) -> bytes:
         "@DIGEST@": hashlib.sha256(payload).hexdigest()[:32],
     }
     text = (ROOT / "prelude.sh").read_text("utf-8") + without_talk((ROOT / "first.py").read_text("utf-8"))
+    loader = base64.b64encode(
+        zlib.compress(without_talk((ROOT / "loader.py").read_text("utf-8")).encode(), 9)
+    )
     for name, value in given.items():
         text = text.replace(name, value)
-    return text.encode("ascii") + b"\n#=" + payload + b"\n"
+    return text.encode("ascii") + b"\n#-" + loader + b"\n#=" + payload + b"\n"
 
 
 @functools.cache
