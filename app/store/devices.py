@@ -25,11 +25,7 @@ _DECIDE: Final = (
     .where(DEVICES.c.decision.is_(None), DEVICES.c.expires_at > bindparam("now"))
     .values(decision=bindparam("decided"))
 )
-_POLL: Final = (
-    select(DEVICES)
-    .where(DEVICES.c.device_code == bindparam("wanted"), DEVICES.c.client == bindparam("by"))
-    .with_for_update()
-)
+_POLL: Final = select(DEVICES).where(DEVICES.c.device_code == bindparam("wanted")).with_for_update()
 _POLLED: Final = (
     update(DEVICES)
     .where(DEVICES.c.device_code == bindparam("wanted"))
@@ -76,7 +72,6 @@ class Devices:
         row = {
             "device_code": hashed,
             "user_code": _user_hash(grant.user_code),
-            "client": grant.client,
             "address": grant.address[:_LONGEST_ADDRESS],
             "asked_at": grant.asked_at,
             "expires_at": grant.expires_at,
@@ -104,12 +99,10 @@ class Devices:
 
     def poll(self, device_code: str, client: str, now: datetime) -> Approved | NotYet:
         """What the device hears; see `tokens.DeviceGrants`."""
-        if not findable(client):
-            return NotYet.UNKNOWN
         hashed = _hash(device_code)
         with self._database.write() as connection:
             # The row is held until the commit, so that polls come one after another.
-            row = connection.execute(_POLL, {"wanted": hashed, "by": client}).one_or_none()
+            row = connection.execute(_POLL, {"wanted": hashed}).one_or_none()
             grant = None if row is None or row.redeemed_at is not None else self._grant(row)
             if row is None or grant is None or grant.client != client:
                 return NotYet.UNKNOWN

@@ -107,7 +107,7 @@ class RefreshTokens:
             return None
         scope = self._scope(hashed, row.id, client, row.sealed)
         session = self._sessions.session(row)
-        if scope is None or session is None or session.client != client:
+        if scope is None or session is None:
             return None
         return Held(session=session, scope=scope, current=row.used_at is None)
 

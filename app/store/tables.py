@@ -85,7 +85,6 @@ DEVICES: Final = Table(
     METADATA,
     Column("device_code", String(64), primary_key=True),
     Column("user_code", String(64), nullable=False, unique=True),
-    Column("client", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("asked_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),

@@ -29,8 +29,12 @@ class Terminal:
         (self._folder / "tmux.conf").write_text("set -g status off\nset -g history-limit 2000\n")
         (self._folder / "bashrc").write_text(f"PS1='{PROMPT}'\n")
         shell = ("exec", "bash", "--rcfile", str(self._folder / "bashrc"))
-        self._tmux("new-session", "-d", "-s", "main", *self._size, "-c", str(self._home), " ".join(shell))
-        self.wait_for_prompt()
+        try:
+            self._tmux("new-session", "-d", "-s", "main", *self._size, "-c", str(self._home), " ".join(shell))
+            self.wait_for_prompt()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

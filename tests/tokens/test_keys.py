@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from app.errors import KeysUnusable, StoreUnavailable
-from app.tokens import SigningKeys
+from app.tokens import KeptKey, SigningKeys
 from app.tokens.keys import AGAIN, FRESH
 from tests.tokens.builders import DAY, NOW, SECOND, Clock, Kept, issuer
 
@@ -159,6 +159,19 @@ def test_a_kept_key_that_is_not_what_it_should_be_signs_nothing_and_is_not_publi
     assert fresh.find(kid) is None
     assert "cannot be used" in caplog.text
     assert len(private) < 5 or private not in caplog.text
+
+
+@pytest.mark.parametrize(("curve", "private"), [("P-384", True), ("P-256", False)])
+def test_a_kept_key_of_another_curve_or_without_its_private_half_is_none_though_its_name_is_right(
+    curve, private
+):
+    made = issuer()
+    key = ECKey.generate_key(curve)
+    text = json.dumps(key.as_dict(private=private))
+    made.kept.keys = [KeptKey(key.thumbprint(), NOW, NOW, text)]
+    assert made.keys.find(key.thumbprint()) is None
+    with pytest.raises(KeysUnusable):
+        made.keys.current()
 
 
 def test_nobody_sees_the_private_key_in_a_repr():

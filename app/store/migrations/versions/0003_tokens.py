@@ -31,7 +31,6 @@ def upgrade() -> None:
         "devices",
         sa.Column("device_code", DIGEST, primary_key=True),
         sa.Column("user_code", DIGEST, nullable=False, unique=True),
-        sa.Column("client", sa.Text, nullable=False),
         sa.Column("address", sa.Text, nullable=False),
         sa.Column("asked_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
