@@ -17,7 +17,7 @@ LONGEST: Final = 2048
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]")
 """Never `localhost`, which a resolver may send elsewhere (RFC 8252, 8.3)."""
-_PORT: Final = re.compile(r":([1-9][0-9]{0,4})(?![0-9])")
+_PORT: Final = re.compile(r":([1-9][0-9]{0,4})")
 _TEXT: Final = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 """What an address may be written in (RFC 3986, 2), without `#`: a redirect address has no fragment."""
 

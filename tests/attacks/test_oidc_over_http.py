@@ -792,6 +792,10 @@ def test_providers_that_hang_do_not_hold_up_a_start(acme: OidcCompany) -> None:
         enough.wait(60)
         handler.close_connection = True
 
+    began = time.perf_counter()
+    acme.start_broker()
+    usual = time.perf_counter() - began
+    acme.broker.stop()
     for provider in (acme.partner, acme.rival):
         provider.routes[DISCOVERY] = held
     began = time.perf_counter()
@@ -799,7 +803,8 @@ def test_providers_that_hang_do_not_hold_up_a_start(acme: OidcCompany) -> None:
     took = time.perf_counter() - began
     acme.sign_in()
     enough.set()
-    assert took < 15  # one after the other they would take 20 s of it, 5 s each in parent and workers
+    # One after the other they would take 20 s, 5 s each in parent and workers; the machine's own pace is no matter.
+    assert took < usual * 2 + 10
     time.sleep(0.5)
     acme.later()
     honest_twin(acme)

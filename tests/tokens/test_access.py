@@ -181,7 +181,7 @@ def test_claims_that_ours_do_not_make_are_refused_though_our_key_signed_them(mad
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[]", b"7", b"{", b"\xff", b"[" * 1500 + b"]" * 1500, b'{"iss": NaN}', b"9" * 2000],
+    [b"", b"null", b"[]", b"7", b"{", b"\xff", b"[" * 1300 + b"]" * 1300, b'{"iss": NaN}', b"9" * 2000],
 )
 def test_a_payload_that_is_no_object_of_claims_is_refused_though_our_key_signed_it(made, body):
     _, key = made.keys.current()

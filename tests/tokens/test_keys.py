@@ -130,6 +130,15 @@ def test_without_a_database_from_the_start_there_are_no_keys():
     assert made.keys.current()
 
 
+def test_a_clock_that_was_moved_back_does_not_keep_what_is_here_until_it_has_caught_up():
+    made = issuer()
+    made.keys.current()
+    made.clock.at -= DAY
+    before = made.kept.reads
+    assert made.keys.find("unknown") is None
+    assert made.kept.reads == before + 1
+
+
 @pytest.mark.parametrize("moved", [-400 * DAY, 400 * DAY, -SECOND])
 def test_a_clock_that_is_moved_finds_the_keys_that_are_there(moved):
     made = issuer()

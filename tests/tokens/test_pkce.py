@@ -6,7 +6,7 @@ import base64
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.tokens.pkce import problem, proves
@@ -27,6 +27,7 @@ def test_the_example_of_the_rfc_holds():
     assert proves(VERIFIER, CHALLENGE)
 
 
+@settings(deadline=None)
 @given(st.text(UNRESERVED, min_size=43, max_size=128))
 def test_every_right_verifier_proves_its_challenge_and_no_other(verifier):
     assert problem(s256(verifier), "S256") is None
@@ -83,6 +84,7 @@ def test_a_verifier_proves_no_challenge_of_another_form(challenge):
     assert not proves(VERIFIER, challenge)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_anything_may_be_asked(verifier, challenge):
     assert not proves(verifier, challenge)

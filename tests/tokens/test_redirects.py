@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.tokens.redirects import LONGEST, matches, problem
@@ -138,6 +138,7 @@ def test_what_is_very_long_is_refused_though_it_was_declared():
     assert not matches([long], long)
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=8).map("".join) | st.text())
 def test_no_address_of_another_host_is_ever_taken(asked):
     if not matches(DECLARED, asked):
@@ -157,6 +158,7 @@ def test_no_address_of_another_host_is_ever_taken(asked):
     }
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=8).map("".join), st.integers(1, 65535))
 def test_the_port_is_the_only_freedom(rest, port):
     declared = f"http://127.0.0.1/{rest}"
@@ -200,6 +202,7 @@ def test_what_may_not_be_declared_is_said_why(uri, word):
     assert said is None if word is None else word in said
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=8).map("".join) | st.text())
 def test_what_may_be_declared_is_https_or_this_machine(uri):
     if problem(uri) is None:

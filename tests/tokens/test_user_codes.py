@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.tokens import user_codes
@@ -33,6 +33,7 @@ def test_a_code_comes_from_the_systems_randomness(monkeypatch):
     assert make() == "BCDF-GHJK"
 
 
+@settings(deadline=None)
 @given(LETTERS, st.data())
 def test_a_code_is_read_however_it_is_typed(letters, data):
     typed = ""
@@ -42,12 +43,14 @@ def test_a_code_is_read_however_it_is_typed(letters, data):
     assert normalise(typed) == f"{letters[:4]}-{letters[4:]}"
 
 
+@settings(deadline=None)
 @given(LETTERS)
 def test_what_was_made_reads_as_itself(letters):
     code = f"{letters[:4]}-{letters[4:]}"
     assert normalise(code) == code
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(ALPHABET + ALPHABET.lower() + "- ", max_size=12))
 def test_what_is_read_is_a_code_or_nothing(typed):
     code = normalise(typed)
