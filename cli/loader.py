@@ -1,5 +1,11 @@
 # What the one file does where no cache entry answers: unpacks the package, once, and runs it. Executed in the name space
 # of `first.py`, whose `DIGEST`, `URL`, `system`, `ours` and `places` it uses; any Python must parse it.
+def stop(words):
+    """Something on this machine is in the way: exit code 7 (`errors.LOCAL`)."""
+    sys.stderr.write("daypass: " + words + "\n")
+    sys.exit(7)
+
+
 def load():
     """Make `import daypass` find the package: in a folder of the cache named after its digest, else in memory."""
     import os
@@ -29,7 +35,7 @@ def sources():
     with open(__file__, "rb") as file:
         payload = file.read().rpartition(b"\n#=")[2].strip()
     if hashlib.sha256(payload).hexdigest()[:32] != DIGEST:
-        sys.exit("daypass: This file is damaged. Download it again.")
+        stop("This file is damaged. Download it again.")
     return json.loads(zlib.decompress(base64.b85decode(payload)))
 
 
@@ -102,7 +108,7 @@ class Memory:
 
 
 if sys.version_info < (3, 9):
-    sys.exit("daypass: Python 3.9 or later is needed; this is %d.%d." % sys.version_info[:2])
+    stop("Python 3.9 or later is needed; this is %d.%d." % sys.version_info[:2])
 load()
 import os
 

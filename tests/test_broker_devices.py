@@ -294,6 +294,17 @@ def test_who_guesses_codes_waits_and_an_office_does_not_wait_with_them(house: Ho
     miss(house, ana, 1)
 
 
+def test_who_guesses_from_many_addresses_waits_all_the_same(house: House) -> None:
+    started = Helper(house).begin()
+    ana, ben = fresh(house), fresh(house, "ben")
+    for number in range(LOOKUPS_PER_SESSION):
+        with pytest.raises(UserCodeUnknown):
+            house.broker.device(ana, "BCDF-GHJK", caller=replace(CALLER, address=f"198.51.100.{number}"))
+    with pytest.raises(TooMany):
+        house.broker.device(ana, started.user_code, caller=FAR)
+    assert house.broker.device(ben, started.user_code, caller=FAR)
+
+
 def test_an_address_from_which_many_guess_waits(house: House) -> None:
     started = Helper(house).begin()
     for number in range(LOOKUPS_PER_ADDRESS // LOOKUPS_PER_SESSION):

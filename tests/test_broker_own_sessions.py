@@ -45,6 +45,17 @@ def test_a_person_sees_their_own_that_live_newest_use_first(house: House) -> Non
     assert {each.id for each in house.broker.sessions(second, caller=CALLER)} == {app.id, first.id, second.id}
 
 
+def test_a_lifetime_that_was_shortened_is_told_everywhere(house: House) -> None:
+    helper, (cookie, ana) = Helper(house), house.browser()
+    tokens = helper.sign_in(ana)
+    house.edit("daypass.yaml", "lifetime: 12h, idle: 2h", "lifetime: 1h, idle: 15m")
+    house.apply()
+    end = ana.created_at + timedelta(hours=1)
+    shown = house.broker.sessions(ana, caller=CALLER)
+    told = [*shown, house.broker.session(cookie, caller=CALLER), helper.bearer(tokens)]
+    assert [each.expires_at for each in told] == [end] * 4
+
+
 def test_a_client_has_a_name_for_people_and_one_that_is_gone_has_its_id(house: House) -> None:
     assert house.broker.client_name("cli") == "daypass command line"
     assert house.broker.client_name("gone") == "gone"

@@ -87,7 +87,7 @@ class Bearers(Clients):
         if session.client != claims.client or subject_of(session.identity) != claims.subject:
             raise TokenInvalid("the token's session is another client's or person's")
         try:
-            living(session, running, now)
+            session = living(session, running, now)
         except NotSignedIn as over:
             raise TokenInvalid(over.detail) from None
         return session, running.revision.clients[claims.client]
@@ -115,7 +115,7 @@ class Bearers(Clients):
 
     def _refresh_state(self, asking: Client, token: str, now: datetime) -> TokenState:
         held = self._store.refresh_tokens.find(token, asking.id, now)
-        if held is None or not held.current or not self._lives(held.session, now):
+        if held is None or not held.current or self._living(held.session, now) is None:
             return TokenState(active=False)
         settings = self._active.current().revision.settings
         return TokenState(

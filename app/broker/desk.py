@@ -70,14 +70,14 @@ class Desk:
     def _alive(self, id: str, now: datetime) -> Session | None:
         """The session of that public id, if it is not over by the active revision. Raises StoreUnavailable."""
         found = self._store.sessions.by_id(id, now)
-        return found if found is not None and self._lives(found, now) else None
+        return None if found is None else self._living(found, now)
 
-    def _lives(self, session: Session, now: datetime) -> bool:
+    def _living(self, session: Session, now: datetime) -> Session | None:
+        """The session as it is by the active revision; None if that has ended it."""
         try:
-            living(session, self._active.current(), now)
+            return living(session, self._active.current(), now)
         except NotSignedIn:
-            return False
-        return True
+            return None
 
 
 def event(

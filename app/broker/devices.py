@@ -26,6 +26,8 @@ from app.tokens import DEVICE_LIFE, POLL_INTERVAL, DeviceGrant, user_codes
 _TRIES: Final = 5
 """User codes to try; that two devices get the same one is as good as impossible."""
 _LONGEST_AGENT: Final = 200
+_ANYWHERE: Final = ""
+"""In place of an address: a session's misses are counted wherever it comes from."""
 
 
 class Devices(Clients):
@@ -103,14 +105,14 @@ class Devices(Clients):
             raise AccessRefused(f"a session of client {session.client} lets nobody in")
         own = f"{DEVICE_LOOKUPS} of {session.id}"
         self._tally.check(caller.address, DEVICE_LOOKUPS, LOOKUPS_PER_ADDRESS, now)
-        self._tally.check(caller.address, own, LOOKUPS_PER_SESSION, now)
+        self._tally.check(_ANYWHERE, own, LOOKUPS_PER_SESSION, now)
         code = user_codes.normalise(user_code)
         grant = self._store.devices.find(code, now) if code is not None else None
         revision = self._active.current().revision
         client = revision.clients.get(grant.client) if grant is not None else None
         if grant is None or client is None or DEVICE_CODE not in client.grants:
             self._tally.count(caller.address, DEVICE_LOOKUPS, now)
-            self._tally.count(caller.address, own, now)
+            self._tally.count(_ANYWHERE, own, now)
             raise UserCodeUnknown("no device waits under that code")
         return grant, DeviceRequest(
             user_code=grant.user_code,

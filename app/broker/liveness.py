@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from app.active import Running
@@ -9,14 +10,20 @@ from app.errors import NotSignedIn
 from app.model import Client, Session, Settings
 
 
-def living(session: Session, running: Running, now: datetime) -> None:
-    """Raises NotSignedIn, with why in its detail, for a session that the active revision has ended."""
+def living(session: Session, running: Running, now: datetime) -> Session:
+    """The session, with the end that it has by the active revision, as people are told it.
+
+    Raises:
+        NotSignedIn, with why in its detail: the active revision has ended it.
+    """
     if running.trust.get(session.identity.source) != session.trust:
         raise NotSignedIn(f"source {session.identity.source} is gone, or is not the one it was")
     if session.client is not None and session.client not in running.revision.clients:
         raise NotSignedIn(f"client {session.client} is not in revision {running.revision.number}")
-    if now >= ends_at(session, running.revision.settings):
+    end = ends_at(session, running.revision.settings)
+    if now >= end:
         raise NotSignedIn("the session is older than sessions may be by now")
+    return session if end == session.expires_at else replace(session, expires_at=end)
 
 
 def ends_at(session: Session, settings: Settings) -> datetime:

@@ -42,7 +42,6 @@ class OwnSessions(Desk):
 
     def _own(self, session: Session, now: datetime) -> Sequence[Session]:
         who = session.identity
-        found = [
-            each for each in self._store.sessions.of(who.source, who.subject, now) if self._lives(each, now)
-        ]
+        kept = self._store.sessions.of(who.source, who.subject, now)
+        found = [lives for each in kept if (lives := self._living(each, now)) is not None]
         return sorted(found, key=lambda each: (each.last_used or each.created_at, each.id), reverse=True)

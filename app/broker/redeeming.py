@@ -159,7 +159,7 @@ class Redeeming(Clients):
     def _refresh(self, client: Client, proof: RefreshProof, caller: Caller, now: datetime) -> Tokens:
         terms.resource(proof.resource, self._active.current().revision.settings)
         held = self._store.refresh_tokens.find(proof.token, client.id, now)
-        if held is None or not self._lives(held.session, now):
+        if held is None or self._living(held.session, now) is None:
             raise GrantInvalid("no such refresh token of this client, or its session is over")
         # Before the token is used up: who asks for too much keeps what they have.
         scope = terms.narrowed(proof.scope, terms.common(held.scope, client.scopes))

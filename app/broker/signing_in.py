@@ -97,7 +97,7 @@ class SigningIn(Desk):
             raise NotSignedIn
         if session.client is not None:
             raise NotSignedIn("a client's session has no cookie")
-        living(session, self._active.current(), now)
+        session = living(session, self._active.current(), now)
         self._used(session, caller, now)
         return session
 

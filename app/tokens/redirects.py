@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 LONGEST: Final = 2048
 """Characters of a redirect address."""
@@ -47,26 +46,4 @@ def _after_loopback(declared: str) -> str | None:
             rest = declared[len(host) :]
             if rest == "" or rest[0] in "/?":
                 return rest
-    return None
-
-
-def problem(uri: str) -> str | None:
-    """Why an address cannot be declared, in words for whoever writes the configuration; None if it can."""
-    if len(uri) > LONGEST:
-        return f"it is longer than {LONGEST} characters"
-    if not _TEXT.fullmatch(uri):
-        return "it holds characters that an address may not, or a fragment (`#`)"
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "it is not an address"
-    if parts.scheme not in ("https", "http") or not host or not uri.startswith(f"{parts.scheme}://"):
-        return "write `https://HOST/PATH`, or `http://127.0.0.1/PATH` for an app on the person's own machine"
-    if "@" in parts.netloc:
-        return "it holds a user name"
-    if parts.scheme == "http" and host not in ("127.0.0.1", "::1"):
-        return (
-            "`http://` is only for `http://127.0.0.1` and `http://[::1]` (not `localhost`); write `https://`"
-        )
     return None

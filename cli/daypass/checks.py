@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 from urllib.parse import urlsplit, urlunsplit
 
-from daypass import VERSION, awsconfig, instep, keychain, roles, session, times
+from daypass import VERSION, awsconfig, instep, keychain, roles, session, shells, times
 from daypass.errors import LOCAL, UNREACHABLE, Fail
 from daypass.http import Answer, Http
 from daypass.settings import is_loopback
@@ -28,6 +28,7 @@ MOST = 8
 """Files that are named; of more only their number is told."""
 _ASKED = "/.well-known/oauth-authorization-server"
 _WIN_OVER = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_CHOOSE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _TIME = {
     "macos": "sudo sntp -sS time.apple.com",
     "windows": "w32tm /resync",
@@ -51,15 +52,23 @@ class Finding:
 def program(context: Context) -> Iterator[Finding]:
     """This helper: its version, and whether PATH finds it."""
     python = ".".join(str(part) for part in sys.version_info[:3])
+    windows = context.platform == "windows"
     yield Finding("helper", OK, f"{VERSION} at {context.program}, Python {python}")
     found = shutil.which("daypass", path=context.environ.get("PATH"))
     if found is None:
         folder = os.path.dirname(context.program)
-        yield Finding("PATH", WARN, "no `daypass` in PATH", f'export PATH="{folder}:$PATH"')
-    elif os.path.realpath(found) == os.path.realpath(context.program):
+        way = f'$Env:Path="{folder};$Env:Path"' if windows else f'export PATH="{folder}:$PATH"'
+        yield Finding("PATH", WARN, "no `daypass` in PATH", way)
+    elif os.path.realpath(_program_of(found, windows=windows)) == os.path.realpath(context.program):
         yield Finding("PATH", OK, f"finds this one, {found}")
     else:
         yield Finding("PATH", WARN, f"finds another one first, {found}", f'"{found}" --version')
+
+
+def _program_of(found: str, *, windows: bool) -> str:
+    """The one file that a command in PATH starts: on Windows it has a `daypass.cmd` beside it, which PATH finds."""
+    stem, ending = os.path.splitext(found)
+    return stem if windows and ending.lower() == ".cmd" else found
 
 
 def folders(context: Context) -> Iterator[Finding]:
@@ -220,9 +229,8 @@ def profiles(context: Context) -> Iterator[Finding]:
 def variables(context: Context) -> Iterator[Finding]:
     """What stands in the environment and wins over profiles."""
     there = [name for name in _WIN_OVER if context.environ.get(name)]
-    undo = "daypass env --unset"
-    if context.platform != "windows":
-        undo = f'eval "$({undo})"'
+    shell = shells.POWERSHELL if context.platform == "windows" else shells.SH
+    undo = shells.evaluation(shell, "daypass env --unset")
     expired = _expired(context) if there else ""
     if there:
         yield Finding(
@@ -231,15 +239,13 @@ def variables(context: Context) -> Iterator[Finding]:
             f"{', '.join(there)} {'wins' if len(there) == 1 else 'win'} over every profile{expired}",
             undo,
         )
-    chosen = context.environ.get("AWS_PROFILE") or context.environ.get("AWS_DEFAULT_PROFILE")
+    name = next((each for each in _CHOOSE if context.environ.get(each)), "")
+    chosen = context.environ.get(name, "")
     if chosen and not _profile(context, chosen):
-        yield Finding(
-            "variables", WARN, f"AWS_PROFILE names `{chosen}`, which no file has", "unset AWS_PROFILE"
-        )
+        way = shells.removal(shell, name).rstrip(";")
+        yield Finding("variables", WARN, f"{name} names `{chosen}`, which no file has", way)
     elif not there:
-        yield Finding(
-            "variables", OK, f"AWS_PROFILE is {chosen}" if chosen else "none that win over profiles"
-        )
+        yield Finding("variables", OK, f"{name} is {chosen}" if chosen else "none that win over profiles")
 
 
 def _expired(context: Context) -> str:

@@ -60,6 +60,14 @@ def tokens(context: Context) -> Answer:
     raise Fail(PENDING, "The code is not approved yet.", why=why, next="daypass login")
 
 
+def _pause(told: Any) -> float:
+    """Seconds between two polls as the broker says, within reason."""
+    try:
+        return min(60.0, max(0.02, float(told)))
+    except (TypeError, ValueError):
+        return 5.0
+
+
 def _asked(http: Http, waiting: dict[str, Any], interval: float) -> tuple[Answer | None, float]:
     """One poll (RFC 8628, 3.5): the last answer, or None to go on; and the pause before the next."""
     form = {"grant_type": GRANT, "device_code": str(waiting["device_code"]), "client_id": CLIENT_ID}
@@ -89,7 +97,7 @@ def _started(context: Context, http: Http) -> dict[str, Any]:
             "user_code": str(told["user_code"]),
             "uri": str(told["verification_uri"]),
             "complete": str(told.get("verification_uri_complete") or ""),
-            "interval": max(0.02, float(told.get("interval", 5))),
+            "interval": _pause(told.get("interval", 5)),
             "until": context.now() + float(told["expires_in"]),
         }
     except (KeyError, TypeError, ValueError) as error:

@@ -16,6 +16,7 @@ import queue
 import re
 import secrets
 import select
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +138,11 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.issuer, self.state, self.answers = issuer, state, answers
         self.answered = threading.Lock()
+
+    def server_bind(self) -> None:
+        """HTTPServer's own asks the name service for this address's name, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A connection that broke is nobody's business."""

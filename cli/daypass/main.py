@@ -74,7 +74,7 @@ def main(
     Returns:
         The exit code.
     """
-    stdin, stdout, stderr = streams or (sys.stdin, sys.stdout, sys.stderr)
+    stdin, stdout, stderr = streams or (sys.stdin, *map(_open, (sys.stdout, sys.stderr)))
     for stream in (stdout, stderr):
         # A console in another encoding shows an escape rather than ending the command.
         cast(Callable[..., None], getattr(stream, "reconfigure", lambda **_: None))(errors="backslashreplace")
@@ -87,9 +87,26 @@ def main(
     except KeyboardInterrupt:
         return errors.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read stdout has enough (`daypass roles | head`); Python must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _let_go()  # whoever read stdout has enough (`daypass roles | head`)
         return errors.DONE
+    except OSError as error:
+        # Commands name what is in the way of files of theirs: this is stdout, on a full disk or gone.
+        _let_go()
+        failure = errors.Local(
+            "The answer cannot be written.", why=f"{error.strerror or error}.", next="df -h ."
+        )
+        out.fail(failure)
+        return failure.code
+
+
+def _let_go() -> None:
+    """Python must not complain at its end that stdout takes nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _open(stream: TextIO | None) -> TextIO:
+    """The stream; one that was closed before we came (`>&-`) takes everything and keeps nothing."""
+    return open(os.devnull, "w", encoding="utf-8") if stream is None else stream
 
 
 def _run(
@@ -161,11 +178,6 @@ def _common() -> Parser:
 
 def _module(name: str) -> Command:
     return cast(Command, importlib.import_module(f"daypass.commands.{TABLE[name]}"))
-
-
-def _takes_rest(name: str | None) -> bool:
-    """True for a command that runs what stands behind `--` (its module says `TAKES_REST = True`)."""
-    return name is not None and bool(getattr(_module(name), "TAKES_REST", False))
 
 
 def _own(argv: Sequence[str]) -> Sequence[str]:

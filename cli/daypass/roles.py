@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -9,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from daypass import files, session
+from daypass import cache, files, session
 from daypass.context import Context
-from daypass.errors import DENIED, Fail, Usage
+from daypass.errors import DENIED, Fail, Unwritable, Usage
 
 FRESH = 300.0
 """Seconds for which a list is good without asking."""
@@ -53,12 +54,16 @@ def mine(context: Context, *, login: bool = False, fresh: bool = False) -> list[
     cursor = ""
     while True:
         more = f"&cursor={quote(cursor, safe='')}" if cursor else ""
-        page = session.call(context, "GET", f"/v1/roles?limit={_PAGE}{more}", login=login)
-        found.extend(_role(row) for row in page.get("roles") or ())
-        cursor = page.get("cursor") or ""
+        said, person = session.answer(context, "GET", f"/v1/roles?limit={_PAGE}{more}", login=login)
+        found.extend(_role(row) for row in said.document.get("roles") or ())
+        cursor = said.document.get("cursor") or ""
         if not cursor:
             break
-    files.write(_file(context), json.dumps([asdict(role) for role in found]).encode())
+    with cache.hold(context):
+        now = session.current(context)
+        if now is not None and now.person == person:  # else somebody has signed out or in meanwhile
+            with contextlib.suppress(Unwritable):  # a full disk: asked again the next time
+                files.write(_file(context), json.dumps([asdict(role) for role in found]).encode())
     return found
 
 

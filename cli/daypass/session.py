@@ -6,6 +6,7 @@ file, so that a command reads the keychain once in an hour.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ from daypass.times import instant
 
 MARGIN = 60.0
 """Seconds before its end at which an access token is not used any more."""
+_ENDS_BY_ITSELF = "The sign-in there ends by itself; /security ends it at once."
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def sign_in(context: Context) -> Session:
         now = current(context)
         if waited and now is not None and now != before and context.now() < now.ends_at:
             return now
-        old = _refresh_token(context, now)
+        old = _last_token(context, now)
         made = _sign_in(context)
         if old:
             _revoke(context, old)
@@ -127,9 +129,14 @@ def sign_out(context: Context) -> bool:
     """
     with locks.held(lock_path(context), what="another sign-in"):
         kept = current(context)
-        token = _refresh_token(context, kept)
+        token = _last_token(context, kept)
         forget(context)
         if not token:
+            if kept is not None and context.now() < kept.ends_at:
+                raise Local(
+                    "Signed out here, but the broker could not be told.",
+                    why=f"The {kept.store} does not give the sign-in out. {_ENDS_BY_ITSELF}",
+                )
             return kept is not None
         try:
             said = Http(context).ask("POST", "/oauth/revoke", form={"token": token, "client_id": CLIENT_ID})
@@ -137,7 +144,7 @@ def sign_out(context: Context) -> bool:
             raise Fail(
                 problem.code,
                 "Signed out here, but the broker could not be told.",
-                why=f"{problem.what} {problem.why} The sign-in there ends by itself; /security ends it at once.",
+                why=f"{problem.what} {problem.why} {_ENDS_BY_ITSELF}",
             ) from problem
         if said.status >= 400:
             raise refused(said)
@@ -290,14 +297,15 @@ def _keep(context: Context, said: Answer, base: Session) -> Session:
     return made
 
 
-def _refresh_token(context: Context, kept: Session | None) -> str | None:
-    """The refresh token if it can be had; signing in or out goes on without."""
+def _last_token(context: Context, kept: Session | None) -> str | None:
+    """What the broker ends a sign-in by: the refresh token, or where the keychain does not give that the access
+    token, if it is good. Signing in or out goes on without."""
     if kept is None:
         return None
-    try:
-        return keychain.named(context, kept.store).read()
-    except Local:
-        return None
+    found = None
+    with contextlib.suppress(Local):
+        found = keychain.named(context, kept.store).read()
+    return found or (kept.access_token if context.now() < kept.access_until else None)
 
 
 def _revoke(context: Context, token: str) -> None:

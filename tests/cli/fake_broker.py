@@ -213,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def on_oauth_revoke(self, broker: Broker, form: dict[str, str]) -> None:
         with broker.lock:
-            family = broker.refresh.pop(form.get("token", ""), None)
+            token = form.get("token", "")
+            family = broker.access[token]["family"] if token in broker.access else broker.refresh.get(token)
+            broker.refresh = {token: of for token, of in broker.refresh.items() if of != family}
             broker.access = {token: of for token, of in broker.access.items() if of["family"] != family}
         self._send(200, {})
 

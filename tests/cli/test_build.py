@@ -79,7 +79,7 @@ def test_a_damaged_download_says_so(tmp_path: Path) -> None:
     content = machine.program.read_bytes()
     machine.program.write_bytes(content[:-2000] + b"x" + content[-1999:])
     done = machine.run("--version")
-    assert done.code == 1 and "damaged" in done.err and "Traceback" not in done.err
+    assert done.code == 7 and "damaged" in done.err and "Traceback" not in done.err
 
 
 def test_it_is_unpacked_for_its_owner_only(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from daypass import roles, session
+from daypass.errors import Unwritable
+from tests.cli.contexts import context
 from tests.cli.fake_broker import ADMIN, READER, Broker, problem
 from tests.cli.machine import Machine
 
@@ -272,6 +275,40 @@ def test_an_answer_that_comes_after_a_change_of_person_is_not_kept(
     out, _ = slow.communicate(timeout=60)
     assert "/ana" in json.loads(out)["SecretAccessKey"]
     assert not signed_in.entry(ADMIN).exists()
+
+
+def test_a_list_of_roles_that_comes_after_a_change_of_person_is_not_kept(
+    signed_in: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, answer = context(signed_in), session.answer
+    monkeypatch.setattr(
+        roles.session, "answer", lambda *words, **more: (answer(*words, **more)[0], "another")
+    )
+    listed = roles.mine(here)
+    assert listed and roles.cached(here) is None
+    monkeypatch.undo()
+    assert roles.mine(here) == listed == roles.cached(here)
+
+
+def test_a_full_disk_is_no_reason_to_give_no_roles(
+    signed_in: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Unwritable("Full.")
+
+    here = context(signed_in)
+    monkeypatch.setattr(roles.files, "write", full)
+    assert roles.mine(here) and roles.cached(here) is None
+
+
+def test_an_answer_that_cannot_be_written_is_exit_7_in_words(signed_in: Machine) -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        for words in (("credentials", ADMIN), ("completion", "bash")):
+            done = signed_in.run(*words, stdout=full)
+            assert done.code == 7 and "The answer cannot be written." in done.err
+            assert "Traceback" not in done.err and "Exception" not in done.err
+    closed = f'"{signed_in.program}" completion bash >&-'
+    assert signed_in.run(command=["/bin/sh", "-c", closed]).err == ""
 
 
 @pytest.mark.parametrize("skew", [-7200.0, 7200.0])

@@ -148,6 +148,34 @@ def test_which_daypass_the_path_finds(healthy: Machine, tmp_path: Path) -> None:
     assert (found["state"], str(other / "daypass") in found["what"]) == ("warn", True)
 
 
+def test_on_windows_path_finds_the_file_that_starts_this_one(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks.shutil, "which", lambda name, path: f"{machine.program.parent}/{name}.CMD")
+    assert [each.state for each in here(checks.program, machine, platform="windows")] == ["ok", "ok"]
+    monkeypatch.setattr(checks.shutil, "which", lambda name, path: f"/elsewhere/{name}.CMD")
+    assert [each.state for each in here(checks.program, machine, platform="windows")] == ["ok", "warn"]
+    monkeypatch.setattr(checks.shutil, "which", lambda name, path: None)
+    (_, missing) = here(checks.program, machine, platform="windows")
+    assert missing.next == f'$Env:Path="{machine.program.parent};$Env:Path"'
+
+
+@pytest.mark.parametrize(
+    ("platform", "ways"),
+    [
+        ("linux", ['eval "$(daypass env --unset)"', "unset AWS_DEFAULT_PROFILE"]),
+        ("windows", ["daypass env --unset | Invoke-Expression", "$Env:AWS_DEFAULT_PROFILE=$null"]),
+    ],
+)
+def test_what_wins_over_profiles_is_undone_in_the_shell_of_the_platform(
+    machine: Machine, platform: str, ways: list[str]
+) -> None:
+    environ = {**machine.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_DEFAULT_PROFILE": "gone"}
+    found = here(checks.variables, machine, platform=platform, environ=environ)
+    assert [each.next for each in found] == ways
+    assert found[1].what == "AWS_DEFAULT_PROFILE names `gone`, which no file has"
+
+
 def test_profiles_that_are_not_in_step_or_unclear(healthy: Machine, broker: Broker) -> None:
     healthy.run("configure", "--yes")
     broker.roles = broker.roles[:1]

@@ -287,6 +287,24 @@ def test_linux_a_keyring_that_closed_since_costs_no_sign_in_of_the_refresh(
     assert len(desktop.opened) == 1
 
 
+def test_a_sign_out_is_told_to_the_broker_also_where_the_keyring_is_out_of_reach(
+    desktop: Machine, broker: Broker
+) -> None:
+    desktop.run("login")
+    del desktop.environ["DBUS_SESSION_BUS_ADDRESS"]
+    assert desktop.run("logout").code == 0
+    assert broker.forms[-1]["token"].startswith("at-") and not broker.refresh
+
+
+def test_a_sign_out_that_cannot_be_told_is_no_success(desktop: Machine, broker: Broker) -> None:
+    broker.access_life = 0
+    desktop.run("login")
+    del desktop.environ["DBUS_SESSION_BUS_ADDRESS"]
+    done = desktop.run("logout")
+    assert done.code == 7 and "Signed out here, but the broker could not be told." in done.err
+    assert desktop.run("whoami").code == 3
+
+
 def test_a_token_in_a_keyring_out_of_reach_is_said(desktop: Machine, broker: Broker) -> None:
     desktop.run("login")
     broker.end_access()

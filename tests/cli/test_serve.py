@@ -14,12 +14,14 @@ from contextlib import contextmanager
 import botocore.session
 import pytest
 
+from daypass import locks
 from daypass.cache import Pass
 from daypass.commands import serve as command
 from daypass.errors import Fail
+from daypass.serve import control, local
 from daypass.serve.holder import Unavailable
 from tests.cli.contexts import Terminal, context, token_of
-from tests.cli.endpoints import AWAY, START, World, ask
+from tests.cli.endpoints import AWAY, START, World, ask, listening
 from tests.cli.fake_broker import ADMIN, READER, Broker, problem
 from tests.cli.machine import Machine
 
@@ -248,6 +250,27 @@ def test_a_killed_one_is_no_obstacle(signed_in: Machine) -> None:
     assert signed_in.run("serve", "--status").code == 2
     with served(signed_in, ADMIN) as (_process, _variables):
         assert signed_in.run("serve", "--status").code == 0
+
+
+def test_who_listens_where_a_killed_one_did_writes_no_lines_for_the_shell(signed_in: Machine) -> None:
+    with served(signed_in, ADMIN) as (process, _variables):
+        process.kill()
+        process.wait(timeout=30)
+    (place,) = signed_in.state.glob("brokers/*/serve")
+    asked: list[str] = []
+
+    class Stranger(local.Handler):
+        def answers(self, method: str, path: str) -> None:
+            asked.append(path)
+            self.reply(200, json.dumps({"variables": {"LD_PRELOAD": "/tmp/theirs.so"}}))
+
+    with listening(Stranger) as port:
+        place.write_text(json.dumps({**json.loads(place.read_text()), "port": port}))
+        done = signed_in.run("serve", "--env", "--shell", "sh")
+        assert (done.code, done.out, asked) == (2, "", [])
+        here = context(signed_in)
+        with locks.at_once(control.lock_path(here)):  # the twin: it is asked while one runs
+            assert "LD_PRELOAD" in control.ask(here, "GET", "status")["variables"]
 
 
 def test_a_port_that_is_taken_is_said(signed_in: Machine, broker: Broker) -> None:

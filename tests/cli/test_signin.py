@@ -122,6 +122,12 @@ def test_whoever_connects_and_says_nothing_keeps_nobody_waiting(port: Any) -> No
         one.close()
 
 
+def test_no_name_service_is_asked_for_the_name_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loopback.socketserver.socket, "getfqdn", lambda *_: pytest.fail("asked"))
+    with loopback.listening(ISSUER, "the-state") as (_answers, at):
+        assert get(at, good())[0] == 200
+
+
 def test_it_listens_on_this_machine_only(port: Any) -> None:
     _, at = port
     with open("/proc/net/tcp", encoding="ascii") as table:

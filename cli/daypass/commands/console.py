@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from daypass import asking, browser, consoles, session, signin
-from daypass.errors import DONE, Usage
+from daypass.errors import DONE, UNREACHABLE, Fail, Usage
 
 if TYPE_CHECKING:
     from daypass.context import Context
@@ -40,6 +40,10 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
         )
     link = session.call(context, "POST", "/v1/console-link", json=ask, login=output.interactive)
     url = str(link.get("url") or "")
+    if not url.startswith(
+        ("https://", "http://")
+    ):  # a browser, or Windows, would open a program for another one
+        raise Fail(UNREACHABLE, "The broker's answer is not a console address.", next="daypass doctor")
     if output.json:
         output.document(link)
         return DONE

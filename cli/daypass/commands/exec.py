@@ -80,7 +80,7 @@ def refuse_nesting(context: Context, command: Sequence[str]) -> None:
             )
         return
     name = os.path.basename(command[0]).lower()
-    if name in ("daypass", "daypass.exe") or os.path.realpath(command[0]) == os.path.realpath(
+    if name in ("daypass", "daypass.exe", "daypass.cmd") or os.path.realpath(command[0]) == os.path.realpath(
         context.program
     ):
         inner = " ".join(command[1:3]) or "--help"

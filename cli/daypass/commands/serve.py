@@ -103,13 +103,14 @@ def fetcher(context: Context) -> Any:
 def _serve(context: Context, arguments: argparse.Namespace) -> int:
     output = context.output
     region = chosen_region(context, arguments.region)
-    with locks.at_once(context.paths.join(context.paths.broker(context.key), "serve.lock")) as mine:
+    with locks.at_once(control.lock_path(context)) as mine:
         if not mine:
             raise Usage(
                 "A `daypass serve` is running already.",
                 why="One role is attached at a time; the running endpoint can take another one.",
                 next=f"daypass serve --switch {arguments.role or 'ROLE'}",
             )
+        control.withdraw(context)  # of one that was killed
         role = asking.role(context, arguments.role, login=output.interactive)
         if output.interactive:
             credentials.get(context, role.arn, login=True)

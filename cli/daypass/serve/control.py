@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
-from daypass import files, sealed
+from daypass import files, locks, sealed
 from daypass.errors import UNREACHABLE, USAGE, Fail
 from daypass.serve import local
 
@@ -65,13 +65,21 @@ def withdraw(context: Context) -> None:
     files.remove(_file(context))
 
 
+def lock_path(context: Context) -> str:
+    """The lock that a running endpoint holds to its end, however that comes."""
+    return context.paths.join(context.paths.broker(context.key), "serve.lock")
+
+
 def ask(context: Context, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Asks the endpoint that runs.
 
     Raises:
         Fail: none runs (2), or what it answered.
     """
-    place = _place(context)
+    with locks.at_once(lock_path(context)) as free:
+        # One that was killed has left its file behind: who listens at its port by now may be another user, whose
+        # answer would become lines for a shell.
+        place = None if free else _place(context)
     if place is None:
         raise absent()
     connection = http.client.HTTPConnection(local.ADDRESS, place[0], timeout=PATIENCE)
