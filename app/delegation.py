@@ -268,12 +268,14 @@ class Delegation:
         roles = tuple(
             sorted(revision.roles.values(), key=lambda role: (role.account_name, role.account, role.name))
         )
-        every = offered(revision.providers, roles, (each.identity for each in people))
+        pooled = any(client.pool for client in revision.clients.values())
+        every = offered(revision.providers, roles, (each.identity for each in people), pooled=pooled)
         readable = offered(
             revision.providers,
             roles,
             (each.identity for each in self._readable(asking, people)),
             revision.clients,
+            pooled=pooled,
         )
         seen = {key.name: key.seen for key in readable}
         keys = tuple(replace(key, seen=seen.get(key.name, ())) for key in every)

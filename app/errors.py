@@ -163,6 +163,52 @@ class OidcUserinfo(OidcRefused):
     code = "oidc.userinfo"
 
 
+class OAuth2Refused(ProofRefused):
+    """A plain OAuth 2.0 provider does not take the code that came back, or none came."""
+
+    code = "oauth2.refused"
+
+
+class OAuth2Profile(OAuth2Refused):
+    """What a plain OAuth 2.0 provider says of the person is of another form or type than it must be."""
+
+    code = "oauth2.profile"
+
+
+class SubjectTokenRefused(ProofRefused):
+    """A token that an app presents for its person (RFC 8693, RFC 7522) is not believed."""
+
+    code = "exchange.token"
+    title = "Token not accepted"
+    default_words = "The token that was presented is not accepted here. Get a new one from its provider."
+
+
+class SubjectTokenKind(SubjectTokenRefused):
+    """The source takes no tokens of this kind."""
+
+    code = "exchange.kind"
+    default_words = "Tokens of this kind are not taken from this source."
+
+
+class SubjectTokenAudience(SubjectTokenRefused):
+    """It was made for another app, or for another place than this."""
+
+    code = "exchange.audience"
+    default_words = (
+        "The token that was presented was made for another app. Sign in at the provider from this one."
+    )
+
+
+class SubjectTokenExpired(SubjectTokenRefused):
+    """Its time is over, or has not come yet."""
+
+    code = "exchange.expired"
+    default_words = (
+        "The token that was presented is out of date, or its provider's clock differs from ours by more than a "
+        "minute. Get a new one from its provider."
+    )
+
+
 class IdentityIncomplete(ProofRefused):
     """A claim that the configuration needs (subject, username) is missing, doubled or empty."""
 
@@ -402,6 +448,50 @@ class ClickNeeded(GrantError):
     error = "interaction_required"
     code = "oauth.interaction_required"
     default_words = "Nothing is given here without asking the person. Ask without `prompt=none`."
+
+
+class ExchangeNotAllowed(GrantError):
+    """This client may not bring tokens of that source, or of that kind."""
+
+    error = "invalid_request"
+    code = "oauth.subject_not_accepted"
+    default_words = "This app may not bring a token of that kind or source; see `accepts` in its client file."
+
+
+class OriginRefused(AccessRefused):
+    """A web page of an origin that the client does not declare."""
+
+    code = "oauth.origin"
+    title = "Not from this app's pages"
+    default_words = "This app does not declare the page's origin; see `origins` in its client file."
+
+
+class NoRoleForApp(AccessRefused):
+    """None of the client's roles is allowed to this person; the words say why, role by role."""
+
+    code = "oauth.no_role"
+    default_words = "None of this app's roles is allowed to this person."
+
+
+class LoginTaken(AskRefused):
+    """The login has an identity of its own in this pool; identities are never merged."""
+
+    code = "identity.login_taken"
+    status = 409
+    title = "Has an identity already"
+    default_words = (
+        "This login belongs to another identity already, and identities are never merged. Nothing was changed. "
+        "Unlink it there first."
+    )
+
+
+class LoginNeeded(AskRefused):
+    """The last login of an identity, or one that it does not have."""
+
+    code = "identity.login_needed"
+    status = 409
+    title = "Cannot be taken away"
+    default_words = "An identity keeps its last login, and loses only one that it has. Nothing was changed."
 
 
 class RedirectRefused(GrantError):

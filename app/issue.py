@@ -1,7 +1,8 @@
 """Principal + Role + RoleAsk → CredentialRequest. Pure: what goes to STS is decided here, and only here.
 
 Sources: STS API Reference, AssumeRole (alphabets, lengths); IAM User Guide, "Session tags", "Monitor and
-control actions taken with assumed roles" (source identity).
+control actions taken with assumed roles" (source identity). Session names and source identities stand in
+CloudTrail: those of an app's people name the identity that they have in the app, never an address or a user name.
 """
 
 from __future__ import annotations
@@ -10,24 +11,30 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from types import MappingProxyType
 
 from app.errors import DurationInvalid, RequestNotPossible
 from app.model import (
+    APP_GROUPS,
     DEFAULT_DURATION,
     LONGEST,
     SHORTEST,
     CredentialRequest,
+    Identity,
     PolicyText,
     Principal,
     Revision,
     Role,
     RoleAsk,
+    Session,
     SourceId,
 )
-from app.policy import Kind, intersect, parse
+from app.policy import CLIENT, IDENTITY_ID, SOURCE, Kind, intersect, missing, needed, parse, resolve
 
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 SESSION_POLICY_LIMIT = 2048
 """Characters of inline session policy and policy ARNs together (STS API Reference, AssumeRole)."""
 
@@ -35,6 +42,7 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9+=,.@-]+")
 _TAG = re.compile(r"[\w\s.:/=+\-@]*\Z")
 _SUFFIX = 10
 _NAME_LIMIT = 64
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def source_identity(source: SourceId, subject: str) -> str:
@@ -48,6 +56,23 @@ def source_identity(source: SourceId, subject: str) -> str:
     return f"{source}-{base64.b32encode(digest).decode().rstrip('=').lower()}"
 
 
+def identity_name(identity_id: str) -> str:
+    """The name of a pool's identity towards AWS: `app-` and the id, so that CloudTrail leads to the person's own things.
+
+    Another for each id, and nobody's outside of pools: no source is called `app`, and what follows a source's name
+    is 26 letters without a dash. An id that is no UUID is hashed, since AWS takes 64 characters of its alphabet.
+    """
+    if _UUID.fullmatch(identity_id):
+        return f"{APP_GROUPS}-{identity_id}"
+    return source_identity(SourceId(APP_GROUPS), identity_id)
+
+
+def session_variables(session: Session) -> dict[str, str]:
+    """Values of policy variables that a session gives: its client, and the identity it has there."""
+    found = {CLIENT: session.client or "", IDENTITY_ID: session.pool_identity}
+    return {name: value for name, value in found.items() if value}
+
+
 def session_name(username: str, identity: str) -> str:
     """RoleSessionName: the username as far as AWS's alphabet goes, then the end of the source identity.
 
@@ -57,24 +82,50 @@ def session_name(username: str, identity: str) -> str:
     return f"{_FOREIGN.sub('-', username)[: _NAME_LIMIT - _SUFFIX - 1]}-{suffix}"
 
 
-def build(principal: Principal, role: Role, ask: RoleAsk, revision: Revision) -> CredentialRequest:
+def build(
+    principal: Principal,
+    role: Role,
+    ask: RoleAsk,
+    revision: Revision,
+    variables: Mapping[str, str] = NO_VARIABLES,
+) -> CredentialRequest:
     """What goes to STS for this person, role and wish.
+
+    `variables` are values of policy variables that come from the session (`session_variables`);
+    `policy_variables` adds those that the person's own identity gives. Where `daypass:identity-id` is among them,
+    the names towards AWS are made of it: who uses an app is known to AWS by that alone.
 
     Raises:
         DurationInvalid: outside 900 to 3600 seconds, or not whole seconds.
-        RequestNotPossible: a tag or a session policy that STS would not take.
+        RequestNotPossible: a tag or a session policy that STS would not take, or a variable in the session
+            policy that has no value.
     """
-    identity = principal.identity
-    name = source_identity(identity.source, identity.subject)
+    name, session = _names(principal.identity, variables)
     return CredentialRequest(
         role=role,
         duration=_duration(ask.duration, role),
-        session_name=session_name(identity.username, name),
+        session_name=session,
         source_identity=name,
         tags=_tags(principal, role, revision),
-        policy=_session_policy(principal, role, revision),
+        policy=_session_policy(principal, role, revision, variables),
         hops=_hops(role, revision),
     )
+
+
+def missing_variables(
+    principal: Principal, role: Role, revision: Revision, variables: Mapping[str, str] = NO_VARIABLES
+) -> frozenset[str]:
+    """Folded names of variables without which this role's session policy cannot be made for this person.
+
+    Empty if there are none, and if the policy cannot be made for another reason, which `build` tells.
+    """
+    texts = _caps(principal, role, revision)
+    if not any("${" in each.text for each in texts):
+        return frozenset()
+    try:
+        return missing(_joined(texts), {**policy_variables(principal.identity), **variables})
+    except RequestNotPossible:
+        return frozenset()
 
 
 def check_duration(asked: timedelta | None) -> None:
@@ -89,8 +140,8 @@ def _duration(asked: timedelta | None, role: Role) -> timedelta:
 
 
 def _tags(principal: Principal, role: Role, revision: Revision) -> dict[str, str]:
-    provider = revision.providers[principal.identity.source]
-    for tag, claim in provider.session_tags.items():
+    provider = revision.providers.get(principal.identity.source)
+    for tag, claim in provider.session_tags.items() if provider is not None else ():  # a guest has none
         if len(principal.identity.claims.get(claim, ())) > 1:
             raise RequestNotPossible(f"claim {claim!r} has several values, session tag {tag!r} takes one")
     tags = {**principal.tags, **role.tags}
@@ -102,13 +153,54 @@ def _tags(principal: Principal, role: Role, revision: Revision) -> dict[str, str
     return tags
 
 
-def _session_policy(principal: Principal, role: Role, revision: Revision) -> str | None:
+def _names(identity: Identity, variables: Mapping[str, str]) -> tuple[str, str]:
+    """Source identity and session name."""
+    identity_id = variables.get(IDENTITY_ID)
+    if not identity_id:
+        name = source_identity(identity.source, identity.subject)
+        return name, session_name(identity.username, name)
+    name = identity_name(identity_id)
+    # The app in front for the reader, as far as there is room; the identity whole, so that no two look alike.
+    whole = name.removeprefix(f"{APP_GROUPS}-")
+    app = variables.get(CLIENT) or APP_GROUPS
+    return name, f"{_FOREIGN.sub('-', app)[: _NAME_LIMIT - len(whole) - 1]}-{whole}"
+
+
+def policy_variables(identity: Identity) -> dict[str, str]:
+    """Values of `${daypass:…}` in a session policy that an identity gives: its source, and claims of one value."""
+    found = {
+        f"daypass:Claim/{name}": values[0] for name, values in identity.claims.items() if len(values) == 1
+    }
+    return {**found, SOURCE: identity.source}
+
+
+def _session_policy(
+    principal: Principal, role: Role, revision: Revision, variables: Mapping[str, str]
+) -> str | None:
     """The role's session policy and the source's boundary: one document that never allows more than either."""
-    texts = [
-        revision.policies[name] for name in (role.session_policy, principal.boundary) if name is not None
-    ]
+    texts = _caps(principal, role, revision)
     if not texts:
         return None
+    text = _joined(texts)
+    if "${" not in text:
+        return text
+    values = {**policy_variables(principal.identity), **variables}
+    if not values.get(IDENTITY_ID) and IDENTITY_ID in needed(text):
+        raise RequestNotPossible(
+            f"session policy: there is no `{IDENTITY_ID}` in this session",
+            words=f"This role is for people of an app: its session policy needs `${{{IDENTITY_ID}}}`, "
+            "which only a session of that app has. Ask for the role in the app.",
+        )
+    # After the intersection, which is the same for everybody and takes a variable for what it is: any text.
+    return resolve(text, values)
+
+
+def _caps(principal: Principal, role: Role, revision: Revision) -> tuple[PolicyText, ...]:
+    names = (role.session_policy, principal.boundary)
+    return tuple(revision.policies[name] for name in names if name is not None)
+
+
+def _joined(texts: tuple[PolicyText, ...]) -> str:
     return _minified(texts[0]) if len(texts) == 1 else _both(*texts)
 
 

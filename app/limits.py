@@ -26,6 +26,18 @@ LOOKUPS_PER_SESSION = 10
 """User codes of devices that one session tries and misses."""
 LOOKUPS_PER_ADDRESS = 30
 """And one address: several, so that one person who guesses does not keep an office from letting devices in."""
+EXCHANGES_PER_IDENTITY = 60
+"""Tokens that an app brings of one person: one that runs wild does not fill the audit trail."""
+EXCHANGES_PER_ADDRESS = 3_000
+"""And from one address: a mobile network has crowds behind one, and each is a signature to check."""
+EXCHANGES_PER_CLIENT = 30_000
+"""And of one app, as far as it brings tokens that are believed: strangers cannot use up its share with others."""
+GUESTS_PER_MINUTE = 300
+"""Guests of one address: each is a row for a month."""
+GUESTS_PER_DAY = 2_000
+"""And in a day, over all workers."""
+EXCHANGES = "tokens brought"
+GUESTS = "guests"
 DEVICE_LOOKUPS = "user codes missed"
 SIGN_IN_REFUSALS = "refusals"
 TOKEN_REFUSALS = "token refusals"  # noqa: S105
@@ -66,6 +78,13 @@ class Tally:
         times, shared = self._add(prefix(address), what, now)
         if times > (most * SHARED if shared else most):
             raise TooMany(f"more than {most} {what} a minute", retry_after=60 - now.second)
+
+    def admit_one(self, who: str, what: str, most: int, now: datetime) -> None:
+        """The same for somebody who is known by another name than an address, or TooMany in other words."""
+        times, shared = self._add(who, what, now)
+        if times > (most * SHARED if shared else most):
+            words = f"There were more than {most} {what} in this minute. Wait for the next one and try again."
+            raise TooMany(f"more than {most} {what} a minute", words=words, retry_after=60 - now.second)
 
     def check(self, address: str, what: str, most: int, now: datetime) -> None:
         """Raise TooMany if this address had `most` of `what` in this minute; count nothing."""

@@ -42,6 +42,8 @@ class Caller:
     """OAuth client of the session that asks, put in from the session and by nobody else; None in a browser."""
     device: str | None = None
     """What that client calls its machine."""
+    identity_id: str | None = None
+    """Id of the identity that the session has in the client's pool, put in as `client` is; None if it has none."""
 
 
 # --- sign-in --------------------------------------------------------------------------------------
@@ -149,6 +151,8 @@ class Session:
     """Public id of the session that let the client in; None for a browser's own."""
     signed_in_at: datetime | None = None
     """When the sign-in began on which this session rests; None: at `created_at`."""
+    pool_identity: str = ""
+    """Id of the identity that this person, or guest, has in the client's pool; empty if there is none."""
     last_used: datetime | None = None
     last_address: str = ""
     """Where from it was last used; kept to the minute."""
@@ -183,8 +187,21 @@ Scope = Literal["roles", "credentials"]
 SCOPES: Final[tuple[Scope, ...]] = ("roles", "credentials")
 """`roles`: who I am, which roles I have, and why. `credentials`: those, and credentials and console links."""
 
-GrantType = Literal["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+GrantType = Literal[
+    "authorization_code",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
 DEVICE_CODE: Final[GrantType] = "urn:ietf:params:oauth:grant-type:device_code"
+EXCHANGE: Final[GrantType] = "urn:ietf:params:oauth:grant-type:token-exchange"
+"""RFC 8693. A client that may use it may also bring SAML assertions (RFC 7522) and, if it has guests, begin as one."""
+
+GUEST: Final = SourceId("guest")
+"""Where guests of apps come from; no provider has this name."""
+APP_GROUPS: Final = "app"
+"""`app/CLIENT`: the group of everybody whom that app brought; `app/CLIENT/guests`: of its guests. No provider has
+this name either, as its groups could be taken for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +219,20 @@ class Client:
     """The widest it may ask for."""
     secret: str | None = field(default=None, repr=False)
     """None: a public client, which proves nothing of itself."""
+    accepts: Mapping[SourceId, tuple[str, ...]] = field(default_factory=dict)
+    """Source: upstream audiences (client IDs, app IDs, SAML audiences) whose tokens this app may bring."""
+    pool: str = ""
+    """Identities are one per person and pool; empty for a client that has none."""
+    origins: tuple[str, ...] = ()
+    """Web origins whose pages may call us as this client (CORS)."""
+    guests: bool = False
+    """People who have not signed in are let in, as guests."""
+    credentials: timedelta = LONGEST
+    """The longest life of AWS credentials that it is given."""
+    roles: tuple[RoleArn, ...] | None = None
+    """The only roles that it is ever given, first choice first; None: no such bound."""
+    once: bool = False
+    """A subject token is taken a single time, not until it expires."""
 
     @property
     def confidential(self) -> bool:
@@ -284,6 +315,60 @@ class RefreshProof:
 GrantProof = CodeProof | DeviceProof | RefreshProof
 
 
+TokenKind = Literal["id_token", "access_token", "saml2"]
+"""RFC 8693, 3: `urn:ietf:params:oauth:token-type:…`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectProof:
+    """What an app presents for its person (RFC 8693, 2.1; RFC 7522, 2.1), not yet believed."""
+
+    kind: TokenKind
+    text: str = field(repr=False)
+    source: str = ""
+    """Source that it is of, as the app says; empty: found by what the token says of itself."""
+    nonce: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeAsk:
+    """What an app wants for its person's token, or for a guest (RFC 8693, 2.1)."""
+
+    aws: bool = False
+    """AWS credentials, in one step; else an access token of ours."""
+    role: str = ""
+    """ARN; empty: the first of the client's roles that policy allows."""
+    duration: timedelta | None = None
+    """Of AWS credentials; None: as long as may be."""
+    scope: tuple[str, ...] = ()
+    resource: str = ""
+    """Whom the access token is for; empty: the API."""
+    guest_token: str = field(default="", repr=False)
+    """Access token of a guest of the same client, whose identity the person takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What was given: exactly one of the two."""
+
+    identity_id: str
+    tokens: Tokens | None = None
+    credentials: Credentials | None = None
+    role: RoleArn | None = None
+    """Of the credentials."""
+    reason: str = ""
+    """For the app's developer: which statement allowed that role, and why the ones before it were passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolIdentity:
+    """An identity of a pool, with the logins that are linked to it."""
+
+    id: str
+    logins: tuple[tuple[SourceId, str], ...]
+    """(source, subject), oldest first; none for a guest."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceStarted:
     """What a device shows and polls with (RFC 8628, 3.2)."""
@@ -324,6 +409,8 @@ class Tokens:
     session_ends_at: datetime
     """When the person has to sign in again, whatever is refreshed."""
     refresh_token: str | None = field(default=None, repr=False)
+    identity_id: str = ""
+    """Id of the identity that the session has in the client's pool; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +495,7 @@ class Explanation:
     """A sentence or two."""
     nearest: Nearest | None
     would_change: str
-    """What to do; empty where the answer is yes."""
+    """What to do; empty where the answer is yes, unless what is allowed cannot be given to this session."""
     within_reach: bool
     """The answer is no, and something the person could do turns it into a yes: found by deciding again."""
     detail: str = field(default="", repr=False)
@@ -556,6 +643,14 @@ class AuditKind(StrEnum):
     """A person said no to a client's device, or may not approve it."""
     SESSION_STARTED = "session.started"
     """A client redeemed its grant and has a session of its own."""
+    TOKEN_EXCHANGED = "token.exchanged"  # noqa: S105
+    """An app brought a person's token, or a guest, and was given what it asked for."""
+    EXCHANGE_REFUSED = "exchange.refused"
+    """A person whom an app brought was refused."""
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
+    IDENTITY_CLAIMED = "identity.claimed"
+    """A guest's identity became a person's."""
     TOKEN_REUSED = "token.reused"  # noqa: S105
     """A code or refresh token came a second time: what it had given has ended."""
 
@@ -687,7 +782,52 @@ class OidcProvider:
     type: Literal["oidc"] = "oidc"
 
 
-Provider = SamlProvider | OidcProvider
+CheckKind = Literal["none", "facebook_debug_token", "amazon_tokeninfo", "github_check_token", "introspection"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCheck:
+    """How a plain OAuth 2.0 provider is asked for which app an access token was made."""
+
+    kind: CheckKind = "none"
+    """`none`: it cannot be asked, so no access token of it is taken from an app."""
+    url: str = ""
+    """Where it is asked; for `github_check_token` the part before `/CLIENT_ID/token`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Provider:
+    """`type: oauth2`: a provider of plain OAuth 2.0, which makes no ID tokens: who it is stands at an address."""
+
+    id: SourceId
+    label: str
+    authorize_url: str
+    token_url: str
+    userinfo_url: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    claims: ClaimMap
+    groups: GroupMap
+    emails_url: str | None = None
+    """Where the person's e-mail addresses stand, if apart: a list of `email`, `primary`, `verified`."""
+    scopes: tuple[str, ...] = ()
+    check: TokenCheck = field(default_factory=TokenCheck)
+    pkce: bool = True
+    client_auth: Literal["body", "basic"] = "body"
+    """How the secret is shown at the token endpoint (RFC 6749, 2.3.1)."""
+    appsecret_proof: bool = False
+    """Facebook: prove at each call with an access token that we hold the app's secret."""
+    session_tags: Mapping[str, str] = field(default_factory=dict)
+    boundary: str | None = None
+    type: Literal["oauth2"] = "oauth2"
+
+    @property
+    def mfa(self) -> MfaTrust:
+        """Nothing: such a provider says nothing of how somebody signed in."""
+        return MfaTrust()
+
+
+Provider = SamlProvider | OidcProvider | OAuth2Provider
 
 
 @dataclass(frozen=True, slots=True)

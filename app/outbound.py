@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import json
 import socket
 import ssl
 import threading
@@ -31,6 +32,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to IP addresses as text. May raise OSError; may be slow."""
 
 LONGEST_URL: Final = 2_048
+LONGEST_QUERY: Final = 8_192
+"""Characters of a query that is given apart from its address: a token to be checked may stand in it."""
 _HEADERS: Final = 65_536
 """Bytes that status line, headers and chunk sizes may take beyond the body."""
 _RESOLVING: Final = 16
@@ -131,9 +134,14 @@ class Fetcher:
         self._tls = tls if tls is not None else _tls()
         self._resolving = threading.BoundedSemaphore(_RESOLVING)
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """GET an absolute https address (http on loopback). Raises ProviderFailed, ForbiddenAddress."""
-        return self._fetch("GET", url, dict(headers or {}), None)
+    def get(
+        self, url: str, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
+    ) -> Answer:
+        """GET an absolute https address (http on loopback). `query` is encoded and added to the address's own.
+
+        Raises ProviderFailed, ForbiddenAddress.
+        """
+        return self._fetch("GET", url, dict(headers or {}), None, urlencode(query or {}, errors="replace"))
 
     def post_form(
         self,
@@ -148,13 +156,20 @@ class Fetcher:
         """
         sent = dict(headers or {})
         sent["Content-Type"] = "application/x-www-form-urlencoded"
-        if auth is not None:
-            name_and_password = f"{auth[0]}:{auth[1]}".encode()
-            sent["Authorization"] = "Basic " + base64.b64encode(name_and_password).decode("ascii")
+        sent |= _basic(auth)
         return self._fetch("POST", url, sent, urlencode(fields, errors="replace").encode("ascii"))
 
-    def _fetch(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        target = _target(url)
+    def post_json(
+        self, url: str, document: Mapping[str, object], auth: tuple[str, str] | None = None
+    ) -> Answer:
+        """POST a JSON object; `auth` as for `post_form`. Raises ProviderFailed, ForbiddenAddress."""
+        sent = {"Content-Type": "application/json"} | _basic(auth)
+        return self._fetch("POST", url, sent, json.dumps(document).encode("ascii"))
+
+    def _fetch(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, query: str = ""
+    ) -> Answer:
+        target = _target(url, query)
         deadline = _Deadline(self._timeout)
         try:
             addresses = self._addresses(target, deadline)
@@ -316,7 +331,14 @@ class _Target:
 _PORTS: Final = {"https": 443, "http": 80}
 
 
-def _target(url: str) -> _Target:
+def _basic(auth: tuple[str, str] | None) -> dict[str, str]:
+    if auth is None:
+        return {}
+    name_and_password = f"{auth[0]}:{auth[1]}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(name_and_password).decode("ascii")}
+
+
+def _target(url: str, more: str = "") -> _Target:
     # Printable ASCII without a blank: nothing that could break out of the request line, no look-alike host.
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ProviderFailed("an address to fetch is too long or holds characters that no address has")
@@ -329,10 +351,11 @@ def _target(url: str) -> _Target:
         raise ForbiddenAddress(f"an address to fetch has the scheme {parts.scheme!r}; only https is fetched")
     if not host or port == 0 or "@" in parts.netloc:
         raise ForbiddenAddress("an address to fetch has no host, no port or carries a user name")
+    if len(more) > LONGEST_QUERY:
+        raise ProviderFailed("the query of an address to fetch is too long")
     path = parts.path or "/"
-    return _Target(
-        parts.scheme, host, port or _PORTS[parts.scheme], f"{path}?{parts.query}" if parts.query else path
-    )
+    query = "&".join(part for part in (parts.query, more) if part)
+    return _Target(parts.scheme, host, port or _PORTS[parts.scheme], f"{path}?{query}" if query else path)
 
 
 class _Deadline:

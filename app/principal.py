@@ -9,9 +9,13 @@ from dataclasses import replace
 
 from app.errors import NotSignedIn
 from app.model import (
+    APP_GROUPS,
+    EXCHANGE,
+    GUEST,
     Caller,
     GroupMap,
     Identity,
+    OidcProvider,
     Principal,
     Provider,
     Revision,
@@ -36,18 +40,23 @@ def map_groups(source: SourceId, table: GroupMap, theirs: Iterable[str]) -> froz
     return frozenset(ours)
 
 
-def principal(identity: Identity, revision: Revision) -> Principal:
+def principal(identity: Identity, revision: Revision, client: str | None = None) -> Principal:
     """What the active revision attaches to a person.
 
-    Groups are mapped anew from the claims of the sign-in, so that a change of the table counts at once.
+    Groups are mapped anew from the claims of the sign-in, so that a change of the table counts at once. `client` is
+    the OAuth client of the session: one that may bring tokens of its people gives them the group `app/CLIENT`.
+    Its guests have `app/CLIENT/guests` and nothing else: no source vouches for them.
 
     Raises:
-        NotSignedIn: the revision has no such source any more.
+        NotSignedIn: the revision has no such source any more, or the client no guests.
     """
     provider = revision.providers.get(identity.source)
-    if provider is None:
+    if identity.source == GUEST:
+        groups = _guests(revision, client)
+    elif provider is None:
         raise NotSignedIn(f"source {identity.source} is not in revision {revision.number}")
-    groups = _groups(provider, identity)
+    else:
+        groups = _groups(provider, identity) | _of_app(revision, client)
     attached = {
         name: None  # a dict keeps the order of the files and drops doubles
         for group in sorted(groups)
@@ -58,15 +67,27 @@ def principal(identity: Identity, revision: Revision) -> Principal:
         identity=identity,
         groups=groups,
         policies=tuple(attached),
-        boundary=provider.boundary,
-        tags=_tags(provider.session_tags, identity.claims),
+        boundary=provider.boundary if provider is not None else None,
+        tags=_tags(provider.session_tags, identity.claims) if provider is not None else {},
         revision=revision.number,
     )
 
 
 def asking(session: Session, caller: Caller) -> Caller:
-    """The caller with the client and device of its session, for policy conditions; a browser's own has neither."""
-    return replace(caller, client=session.client, device=session.device)
+    """The caller with what its session says, for policy conditions: client, device, identity; a browser's own has none."""
+    return replace(
+        caller, client=session.client, device=session.device, identity_id=session.pool_identity or None
+    )
+
+
+def app_group(client: str) -> str:
+    """The group of everybody whom that app brings, but its guests."""
+    return f"{APP_GROUPS}/{client}"
+
+
+def guest_group(client: str) -> str:
+    """The group of that app's guests."""
+    return f"{APP_GROUPS}/{client}/guests"
 
 
 def trust(provider: Provider) -> str:
@@ -79,12 +100,28 @@ def trust(provider: Provider) -> str:
     if isinstance(provider, SamlProvider):
         xml = provider.metadata_xml
         told = [provider.metadata_url, None if xml is None else hashlib.sha256(xml).hexdigest()]
-    else:
+    elif isinstance(provider, OidcProvider):
         told = [provider.issuer, provider.client_id, str(provider.userinfo), *sorted(provider.scopes)]
+    else:
+        asked = (provider.authorize_url, provider.token_url, provider.userinfo_url, provider.emails_url)
+        check = (provider.check.kind, provider.check.url)
+        told = [*asked, *check, provider.client_id, *sorted(provider.scopes)]
     claims, mfa = provider.claims, provider.mfa
     names = [claims.subject, claims.username, claims.groups]
     parts = [provider.type, told, names, sorted(mfa.contexts), sorted(mfa.methods)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _of_app(revision: Revision, client: str | None) -> frozenset[str]:
+    found = revision.clients.get(client) if client is not None else None
+    return frozenset() if found is None or EXCHANGE not in found.grants else frozenset({app_group(found.id)})
+
+
+def _guests(revision: Revision, client: str | None) -> frozenset[str]:
+    found = revision.clients.get(client) if client is not None else None
+    if found is None or not found.guests:
+        raise NotSignedIn(f"client {client} has no guests in revision {revision.number}")
+    return frozenset({guest_group(found.id)})
 
 
 def _groups(provider: Provider, identity: Identity) -> frozenset[str]:

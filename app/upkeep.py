@@ -39,6 +39,7 @@ def jobs(store: Store, tally: Tally, keys: SigningKeys) -> Sequence[Job]:
         Job("forget sessions that ended", timedelta(minutes=10), store.sessions.expire),
         Job("forget authorization codes", timedelta(minutes=1), store.codes.expire),
         Job("forget devices that waited", timedelta(minutes=1), store.devices.expire),
+        Job("forget guests who never signed in", timedelta(hours=1), store.identities.expire),
         Job("make and forget signing keys", timedelta(hours=1), keys.rotate),
         Job(
             "forget old refusal counts",

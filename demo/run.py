@@ -1,4 +1,4 @@
-"""`make run`: the broker, the demo directory and the AWS double on this machine, until Ctrl-C.
+"""`make run`: the broker, the demo directory, the demo app and the AWS double on this machine, until Ctrl-C.
 
     python -m demo.run --port 8000 --var var
 
@@ -31,12 +31,16 @@ from demo.running.relocate import MAIN_FILE, Ports, database_url, relocate
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 READY_SECONDS: Final = 60.0
+APP_FILE: Final = "clients/photo-app.yaml"
+"""What lets the demo app in."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo. Returns 0 after Ctrl-C or SIGTERM, 1 if it could not run on, 2 for wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description=__doc__.split("\n")[0])
-    parser.add_argument("--port", type=int, default=8000, help="the broker's; +1 SAML, +2 OpenID, +90 AWS")
+    parser.add_argument(
+        "--port", type=int, default=8000, help="the broker's; +1 SAML, +2 OpenID, +3 social, +4 app, +90 AWS"
+    )
     parser.add_argument("--var", type=Path, default=Path("var"), help="state folder")
     given = parser.parse_args(arguments)
     try:
@@ -99,10 +103,12 @@ class Demo:
                 self.ports.broker: "the broker",
                 self.ports.saml: "the demo directory, SAML",
                 self.ports.oidc: "the demo directory, OpenID",
+                self.ports.social: "the demo directory, social network",
+                self.ports.app: "the demo app",
                 self.ports.aws: "the AWS double",
             }
         )
-        print("Starting the AWS double, the demo directory and the broker …", flush=True)
+        print("Starting the AWS double, the demo directory, the demo app and the broker …", flush=True)
         try:
             self._start(ending)
             if ending.keep_on():
@@ -144,15 +150,26 @@ class Demo:
             [
                 "demo.directory",
                 *("--saml-port", str(ports.saml), "--oidc-port", str(ports.oidc)),
+                *("--social-port", str(ports.social), "--page", f"{ports.app_url}/"),
                 *("--broker", ports.base_url, "--state", str(self.state / "directory")),
             ],
             {**clean, **self._secrets},
+        )
+        app = self._child(
+            "The demo app",
+            [
+                *("demo.app", "--port", str(ports.app), "--broker", ports.base_url),
+                *("--social", ports.social_url, "--source", "social", "--s3", ports.aws_url),
+            ],
+            clean,
         )
         # The broker reads the directory's metadata when it starts, so that comes first.
         for child, url in (
             (aws, f"{ports.aws_url}/_double/"),
             (directory, f"{ports.saml_url}/metadata"),
             (directory, f"{ports.oidc_url}/.well-known/openid-configuration"),
+            (directory, f"{ports.social_url}/"),
+            (app, f"{ports.app_url}/"),
         ):
             wait_until_ready(child, url, others=self._children, seconds=READY_SECONDS, keep_on=ending.keep_on)
         if not ending.keep_on():
@@ -183,7 +200,7 @@ class Demo:
         )
 
     def _child(self, name: str, module: Sequence[str], env: Mapping[str, str]) -> Child:
-        log = self._log / f"{module[0].rpartition('.')[2].replace('app', 'broker')}.log"
+        log = self._log / f"{'broker' if module[0] == 'app' else module[0].rpartition('.')[2]}.log"
         child = Child(name, ["-m", *module], cwd=ROOT, env=env, log=log)
         self._children.append(child)
         return child
@@ -268,8 +285,17 @@ def summary(facts: Mapping[str, Any], demo: Demo, seconds: float) -> str:
             "  4. The JSON API, and what it says to somebody who is not signed in:",
             f"       curl {facts['base_url']}/v1/openapi.json",
             f"       curl -i {facts['base_url']}/v1/me",
+            *(
+                [
+                    "  5. An app whose people get keys for their own folder in S3 (docs/how-to/apps.md):",
+                    f"       {ports.app_url}",
+                ]
+                if APP_FILE in demo.files
+                else []
+            ),
             "  To be somebody else, sign out of daypass and of the directory:",
             f"       {ports.saml_url} ({labels.get('corp', 'SAML')})  {ports.oidc_url} ({labels.get('partner', 'OpenID')})",
+            f"       {ports.social_url} ({labels.get('social', 'social network')})",
             "",
             f"State and logs: {demo.state}   Facts for scripts: {demo.state / 'demo.json'}",
             f"Configuration: {demo.source} (copied to {demo.config} at each start; edit the first)",

@@ -13,6 +13,7 @@ from pathlib import Path
 from app import errors
 from app.policy import actions, condition_keys
 from app.web import TABLE
+from app.web.route import Cors
 
 ROOT = Path(__file__).resolve().parent.parent
 _LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -57,13 +58,16 @@ def addresses_page() -> str:
         "others are led to the sign-in page; `api` the signed-in, by cookie or by an access token with the scope named,",
         "others get 401; `client` an OAuth client by its own proof. Against other sites: `form` the session's token and",
         "Origin; `origin` same origin, JSON only; `pending` only the answer to a sign-in of this browser; `proof` no",
-        "cookie counts; `safe` nothing changes. No address lets a page of another origin read its answer.",
+        "cookie counts; `safe` nothing changes. Pages of other origins (CORS): `clients` those that the client which",
+        "asks declares in its file, without cookies, under /v1 with an access token only; elsewhere none.",
         "",
-        "| address | methods | who | scope | against other sites |",
-        "|---|---|---|---|---|",
+        "| address | methods | who | scope | against other sites | other origins |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{r.address}` | {', '.join(r.methods)} | {r.guard} | {r.scope or ''} | {r.csrf} |" for r in TABLE
+        f"| `{r.address}` | {', '.join(r.methods)} | {r.guard} | {r.scope or ''} | {r.csrf} | "
+        f"{'' if r.cors is Cors.NONE else r.cors} |"
+        for r in TABLE
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,8 @@
 """Pictures for the README and the docs, taken of the demo company: `python -m docs.screenshots [--port 8000]`.
 
-Needs what `make interop` installs. Starts the demo, walks through it as ana, writes `docs/img/*.png`, and stops the demo.
-What keys.png shows are the AWS double's keys: they open nothing. terminal.png is the text of a real terminal, drawn.
+Needs what `make interop` installs. Starts the demo, walks through it as ana, and through its app as robin and sasha, writes
+`docs/img/*.png`, and stops the demo. What keys.png shows are the AWS double's keys: they open nothing. terminal.png is the
+text of a real terminal, drawn.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import os
 import re
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
@@ -19,6 +21,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page
 
 from demo.running.relocate import Ports
+from tests.journeys import shoebox
 from tests.journeys.aws_clients import V2
 from tests.journeys.browsers import chromium
 from tests.journeys.make_run import Demo
@@ -27,6 +30,7 @@ from tests.journeys.workplace import Workplace
 
 FOLDER: Final = Path(__file__).resolve().parent / "img"
 DESKTOP: Final = {"viewport": {"width": 960, "height": 600}, "device_scale_factor": 1.5}
+APP: Final = {"viewport": {"width": 480, "height": 800}}
 PHONE: Final = {"viewport": {"width": 320, "height": 640}, "device_scale_factor": 2}
 ZONE: Final = {"timezone_id": "Europe/Berlin", "locale": "en-GB"}
 POSIX_ZONE: Final = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -123,6 +127,62 @@ def other_looks(browser: Browser, demo: Demo) -> None:
             shoot(page, name)
 
 
+def whole(page: Page) -> bytes:
+    """All of a page, the pointer and the focus out of the way."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(300)
+    return page.screenshot(full_page=True)
+
+
+def side_by_side(browser: Browser, name: str, *windows: bytes) -> None:
+    """Several pages in one picture, each as in a window of its own."""
+    shown = "".join(f'<img src="data:image/png;base64,{b64encode(each).decode()}">' for each in windows)
+    with visit(browser, viewport={"width": 24 + 504 * len(windows), "height": 600}) as frame:
+        frame.set_content(
+            "<style>body{margin:0;padding:24px;display:flex;gap:24px;align-items:flex-start;background:#d8d2ca}"
+            f"img{{width:480px;border-radius:12px}}</style>{shown}"
+        )
+        frame.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+
+
+def drawn(browser: Browser, colours: str) -> bytes:
+    """A picture of somebody's, of no place in particular."""
+    with visit(browser, viewport={"width": 240, "height": 180}, device_scale_factor=1) as canvas:
+        canvas.set_content(f"<body style='background:linear-gradient({colours})'>")
+        return canvas.screenshot()
+
+
+def app_guest(browser: Browser, demo: Demo) -> None:
+    """Before app_folders: sasha has no folder yet, and so can take over the guest's."""
+    with visit(browser, **APP) as page:
+        page.goto(demo.ports.app_url)
+        shoebox.come_as_guest(page)
+        shoebox.add(page, "sunset.png", drawn(browser, "#f7b267, #f25c54 60%, #40304f 61%"))
+        page.get_by_role("img", name="sunset.png").wait_for()
+        guest = whole(page)
+        shoebox.sign_in(page, "sasha", shoebox.CLAIM)
+        page.get_by_role("img", name="sunset.png").wait_for()
+        side_by_side(browser, "app-guest", guest, whole(page))
+
+
+def app_folders(browser: Browser, demo: Demo) -> None:
+    pictures = {
+        "hill.png": drawn(browser, "#8ec5fc 45%, #4f8a4c 46%, #2f5d34"),
+        "beach.png": drawn(browser, "#ffd89b 40%, #3a8fb7 41%, #1d6a91 65%, #e8cf9f 66%"),
+    }
+    with visit(browser, **APP) as robin, visit(browser, **APP) as sasha:
+        for page, username in ((robin, "robin"), (sasha, "sasha")):
+            page.goto(demo.ports.app_url)
+            shoebox.sign_in(page, username)
+        for name, picture in pictures.items():
+            shoebox.add(robin, name, picture)
+        for name in pictures:
+            robin.get_by_role("img", name=name).wait_for()
+        shoebox.look(sasha, robin.inner_text("#folder"))
+        side_by_side(browser, "app", whole(robin), whole(sasha))
+
+
 SCREEN: Final = """\
 <!doctype html><meta charset="utf-8"><style>
 body { margin: 0; padding: 24px; background: #d9dee5; }
@@ -184,6 +244,8 @@ SCENES: Final[Mapping[str, Callable[[Browser, Demo], None]]] = {
     "device": device,
     "error": refused_sign_in,
     "dark, phone": other_looks,
+    "app, guest": app_guest,
+    "app": app_folders,
 }
 
 
@@ -191,6 +253,7 @@ def main() -> None:
     """Take all of them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=8000, help="as in `make run`")
+    parser.add_argument("--only", choices=SCENES, nargs="+", default=list(SCENES), help="not all of them")
     given = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     with (
@@ -200,8 +263,9 @@ def main() -> None:
         chromium() as browser,
     ):
         for name, scene in SCENES.items():
-            print(name)
-            scene(browser, demo)
+            if name in given.only:
+                print(name)
+                scene(browser, demo)
 
 
 if __name__ == "__main__":

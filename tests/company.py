@@ -19,7 +19,11 @@ import requests
 from demo.running.children import ends_with
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRETS = {"PARTNER_CLIENT_SECRET": "partner-secret", "SANDBOX_EXTERNAL_ID": "sandbox-external-id"}
+SECRETS = {
+    "PARTNER_CLIENT_SECRET": "partner-secret",
+    "SANDBOX_EXTERNAL_ID": "sandbox-external-id",
+    "SOCIAL_CLIENT_SECRET": "social-secret",
+}
 BROKER_KEY = {
     "AWS_ACCESS_KEY_ID": "AKIADAYPASSDEMO00001",
     "AWS_SECRET_ACCESS_KEY": "demo-secret-access-key-of-the-broker",

@@ -9,10 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import DurationInvalid, RequestNotPossible
-from app.issue import build, session_name, source_identity
+from app.issue import (
+    CLIENT,
+    IDENTITY_ID,
+    NO_VARIABLES,
+    build,
+    identity_name,
+    missing_variables,
+    session_name,
+    session_variables,
+    source_identity,
+)
 from app.model import (
+    EXCHANGE,
+    GUEST,
     Authentication,
     ClaimMap,
+    Client,
     Endpoint,
     GroupMap,
     Identity,
@@ -22,6 +35,7 @@ from app.model import (
     RoleArn,
     RoleAsk,
     SamlProvider,
+    Session,
     Settings,
     SourceId,
 )
@@ -66,6 +80,7 @@ def revision(
             name: PolicyText(name, json.dumps(document), f"policies/{name}.json")
             for name, document in (policies or {}).items()
         },
+        clients={"photo": Client("photo", "Photos", frozenset({EXCHANGE}), guests=True)},
     )
 
 
@@ -84,11 +99,10 @@ def ask(seconds=None):
     return RoleAsk(role=ARN, duration=None if seconds is None else timedelta(seconds=seconds))
 
 
-def built(seconds=None, who=None, **options):
+def built(seconds=None, who=None, variables=NO_VARIABLES, client=None, **options):
     given_revision = revision(**options)
-    return build(
-        principal(who or identity(), given_revision), given_revision.roles[ARN], ask(seconds), given_revision
-    )
+    person = principal(who or identity(), given_revision, client)
+    return build(person, given_revision.roles[ARN], ask(seconds), given_revision, variables)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +191,53 @@ def test_boundary_and_session_policy_are_sent_as_one_that_allows_what_both_allow
     )
 
 
+def folder(variable):
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::b/${{{variable}}}/*"}
+    return {"own-folder": {"Version": "2012-10-17", "Statement": [statement]}}
+
+
+def resource(request):
+    return json.loads(request.policy or "")["Statement"][0]["Resource"]
+
+
+def test_a_variable_of_the_session_is_filled_in():
+    options = {"session_policy": "own-folder", "policies": folder("daypass:identity-id")}
+    sent = built(variables={"daypass:identity-id": "7f*a"}, **options)
+    assert resource(sent) == "arn:aws:s3:::b/7f${*}a/*"
+    with pytest.raises(RequestNotPossible) as refused:
+        built(**options)
+    assert "${daypass:identity-id}" in refused.value.words
+
+
+@pytest.mark.parametrize(
+    ("variable", "values", "expected"),
+    [
+        ("daypass:Source", (), "arn:aws:s3:::b/corp/*"),
+        ("daypass:Claim/team", ("web",), "arn:aws:s3:::b/web/*"),
+        ("daypass:Claim/team", ("web", "ops"), None),
+        ("daypass:Claim/team", (), None),
+    ],
+)
+def test_a_variable_of_the_person_is_filled_in_if_it_has_one_value(variable, values, expected):
+    options = {"session_policy": "own-folder", "policies": folder(variable), "who": identity(team=values)}
+    if expected is None:
+        with pytest.raises(RequestNotPossible):
+            built(**options)
+    else:
+        assert resource(built(**options)) == expected
+
+
+def test_variables_are_filled_in_where_a_boundary_caps_the_session_policy():
+    sent = built(
+        variables={"daypass:identity-id": "7f3a"},
+        session_policy="own-folder",
+        boundary="reading",
+        policies={**folder("daypass:identity-id"), "reading": document("s3:Get*")},
+    )
+    statement = json.loads(sent.policy or "")["Statement"][0]
+    assert statement["Resource"] == "arn:aws:s3:::b/7f3a/*" and statement["Action"].lower() == "s3:get*"
+
+
 def test_a_session_policy_too_long_for_sts_is_refused_here():
     with pytest.raises(RequestNotPossible):
         built(session_policy="long", policies={"long": document(*[f"s3:Get{n}" for n in range(300)])})
@@ -185,3 +246,108 @@ def test_a_session_policy_too_long_for_sts_is_refused_here():
 def test_a_hub_that_nobody_may_ask_for_is_still_gone_through():
     hub = RoleArn("arn:aws:iam::111122223333:role/Hub")
     assert [hop.arn for hop in built(via=hub).hops] == [hub]
+
+
+# --- people of apps -----------------------------------------------------------------------------------
+
+ID = "5f6c3ab1-1111-4222-8333-444455556666"
+
+
+def session(**changes):
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    values = {
+        "id": "s",
+        "identity": identity(),
+        "created_at": at,
+        "expires_at": at,
+        "idle_at": at,
+        "csrf": "c",
+    }
+    return Session(**(values | changes))
+
+
+def test_the_session_gives_client_and_identity_as_variables_and_nothing_that_is_empty():
+    assert session_variables(session()) == {}
+    assert session_variables(session(client="cli", device="x")) == {CLIENT: "cli"}
+    app = session_variables(session(client="photo", pool_identity=ID))
+    assert app == {CLIENT: "photo", IDENTITY_ID: ID}
+    sent = built(variables=app, session_policy="own-folder", policies=folder("daypass:client"))
+    assert resource(sent) == "arn:aws:s3:::b/photo/*"
+
+
+def test_aws_knows_who_uses_an_app_by_the_identity_alone():
+    who = identity("ana@acme.test", "ana@acme.test", mail=["ana@acme.test"])
+    sent = built(who=who, client="photo", variables={IDENTITY_ID: ID, CLIENT: "photo"})
+    assert (sent.source_identity, sent.session_name) == (f"app-{ID}", f"photo-{ID}")
+    assert "ana" not in repr(sent)
+    plain = built(who=who)
+    assert plain.session_name.startswith("ana@acme.test-") and plain.source_identity.startswith("corp-")
+
+
+def test_two_sources_of_one_identity_have_one_name_and_two_identities_two():
+    one = built(variables={IDENTITY_ID: ID}).source_identity
+    assert built(who=identity("ben", "s-2"), variables={IDENTITY_ID: ID}).source_identity == one
+    assert built(variables={IDENTITY_ID: ID.replace("5", "6")}).source_identity != one
+
+
+@given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
+def test_whatever_an_identitys_id_is_its_names_fit_and_never_meet(one, other):
+    names = [identity_name(each) for each in (one, other)]
+    assert all(map(ALPHABET.fullmatch, names))
+    assert (names[0] == names[1]) is (one == other)
+    assert identity_name(ID) not in names
+
+
+def test_the_longest_client_leaves_the_identity_whole():
+    sent = built(variables={IDENTITY_ID: ID, CLIENT: "c" * 32})
+    assert sent.session_name == f"{'c' * 27}-{ID}" and ALPHABET.fullmatch(sent.session_name)
+    assert built(variables={IDENTITY_ID: ID}).session_name == f"app-{ID}"
+
+
+def test_a_guest_brings_no_tags_and_no_boundary():
+    options = {
+        "tags": {"CostCenter": "cc"},
+        "role_tags": {"team": "web"},
+        "boundary": "ec2-only",
+        "session_policy": "own-folder",
+        "policies": {"ec2-only": document("ec2:*"), **folder("daypass:identity-id")},
+    }
+    who = identity("guest", ID, GUEST, cc=["a", "b"])
+    sent = built(who=who, client="photo", variables={IDENTITY_ID: ID}, **options)
+    assert sent.tags == {"team": "web"}
+    assert resource(sent) == f"arn:aws:s3:::b/{ID}/*"
+    with pytest.raises(RequestNotPossible):
+        built(who=identity(cc=["a", "b"]), variables={IDENTITY_ID: ID}, **options)
+
+
+def missed(variables=NO_VARIABLES, who=None, **options):
+    made = revision(**options)
+    return missing_variables(principal(who or identity(), made), made.roles[ARN], made, variables)
+
+
+def test_what_a_session_policy_lacks_is_known_before_anybody_asks():
+    options = {"session_policy": "own-folder", "policies": folder("daypass:identity-id")}
+    assert missed(**options) == {"daypass:identity-id"}
+    assert missed({IDENTITY_ID: ID}, **options) == frozenset()
+    assert missed() == frozenset()
+    assert missed(session_policy="all", policies={"all": document("*")}) == frozenset()
+    team = {"session_policy": "own-folder", "policies": folder("daypass:Claim/team")}
+    assert missed(**team) == {"daypass:claim/team"}
+    assert missed(who=identity(team=["web"]), **team) == frozenset()
+
+
+def test_what_a_boundary_lacks_counts_too_and_another_fault_is_left_to_build():
+    boundary = {"boundary": "own-folder", "policies": folder("daypass:identity-id")}
+    assert missed(**boundary) == {"daypass:identity-id"}
+    long = folder("daypass:identity-id")
+    long["own-folder"]["Statement"][0]["Action"] = [f"s3:Get{number}" for number in range(300)]
+    assert missed(session_policy="own-folder", policies=long) == frozenset()
+
+
+def test_a_role_for_people_of_an_app_says_so_to_others():
+    with pytest.raises(RequestNotPossible) as refused:
+        built(session_policy="own-folder", policies=folder("daypass:identity-id"))
+    assert "for people of an app" in refused.value.words and "daypass:identity-id" in refused.value.detail
+    with pytest.raises(RequestNotPossible) as refused:
+        built(session_policy="own-folder", policies=folder("daypass:Claim/team"))
+    assert "for people of an app" not in refused.value.words

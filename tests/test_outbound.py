@@ -169,6 +169,42 @@ def test_a_form_is_posted_with_basic_authentication() -> None:
     assert body == b"code=a%26b%3Dc&x=%C3%BC"
 
 
+def heard(fetch: Callable[[str], Answer]) -> bytes:
+    """The request that a fetch of `/x?a=1` makes."""
+    seen: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        seen.append(request(connection))
+        connection.sendall(HONEST)
+
+    with server(talk) as port:
+        fetch(f"http://127.0.0.1:{port}/x?a=1")
+    return seen[0]
+
+
+def test_a_query_is_encoded_and_put_behind_the_addresss_own() -> None:
+    sent = heard(lambda url: Fetcher(True).get(url, query={"token": "Atza|x+y&z=1 ü\r\nX: y#"}))
+    assert sent.startswith(b"GET /x?a=1&token=Atza%7Cx%2By%26z%3D1+%C3%BC%0D%0AX%3A+y%23 HTTP/1.1\r\n")
+    assert b"\r\nX: y" not in sent
+    assert heard(lambda url: Fetcher(True).get(url, query={})).startswith(b"GET /x?a=1 HTTP/1.1\r\n")
+
+
+def test_a_query_may_be_longer_than_an_address_and_not_endless() -> None:
+    assert b"t=" + b"x" * 8_190 in heard(lambda url: Fetcher(True).get(url, query={"t": "x" * 8_190}))
+    refused = refusal(lambda: Fetcher(True).get("http://127.0.0.1:1/", query={"t": "x" * 8_191}))
+    assert (refused.code, "too long" in refused.detail) == ("provider.failed", True)
+
+
+def test_a_json_object_is_posted_with_basic_authentication() -> None:
+    sent = heard(lambda url: Fetcher(True).post_json(url, {"access_token": "ü"}, auth=("id", "s:ü")))
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /x?a=1 HTTP/1.1\r\n")
+    assert b"\r\nContent-Type: application/json\r\n" in head + b"\r\n"
+    assert b"Authorization: Basic " + base64.b64encode("id:s:ü".encode()) in head
+    assert body == b'{"access_token": "\\u00fc"}'
+    assert b"Authorization" not in heard(lambda url: Fetcher(True).post_json(url, {}))
+
+
 def test_a_body_of_exactly_the_cap_fits_and_one_byte_more_does_not() -> None:
     def answer(size: int) -> bytes:
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size

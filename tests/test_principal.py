@@ -1,10 +1,31 @@
-"""Groups: a directory cannot name itself into another's."""
+"""Groups: a directory cannot name itself into another's, nor into an app's."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.model import GroupMap, SourceId
-from app.principal import map_groups
+from app.errors import NotSignedIn
+from app.model import (
+    EXCHANGE,
+    GUEST,
+    Authentication,
+    Caller,
+    ClaimMap,
+    Client,
+    Endpoint,
+    Group,
+    GroupMap,
+    Identity,
+    Revision,
+    SamlProvider,
+    Session,
+    Settings,
+    SourceId,
+)
+from app.principal import asking, map_groups, principal
 
 CORP = SourceId("corp")
 
@@ -27,3 +48,80 @@ def test_keep_takes_the_rest_under_the_sources_own_name():
 def test_no_list_of_names_gives_a_bare_group_that_the_table_does_not_name(theirs, keep):
     ours = map_groups(CORP, GroupMap({"x": "engineering"}, keep=keep), theirs)
     assert all(name == "engineering" or name.startswith("corp/") for name in ours)
+
+
+# --- people of apps -----------------------------------------------------------------------------------
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+APP = Client("photo", "Photos", frozenset({EXCHANGE}), guests=True)
+QUIET = Client("quiet", "Quiet", frozenset({EXCHANGE}))
+BOT = Client("bot", "Bot", frozenset({"refresh_token"}))
+
+
+def revision() -> Revision:
+    provider = SamlProvider(
+        id=CORP,
+        label="Acme",
+        claims=ClaimMap("NameID", "uid", groups="memberOf"),
+        groups=GroupMap({"eng": "engineering"}, keep=True),
+        metadata_xml=b"<x/>",
+        session_tags={"CostCenter": "costCenter"},
+        boundary="ec2-only",
+    )
+    aws = Endpoint("aws", ("eu-west-1",))
+    return Revision(
+        number=7,
+        digest="",
+        settings=Settings("Acme", "http://localhost:8000", "sqlite://", "keys", aws),
+        providers={CORP: provider},
+        roles={},
+        groups={
+            "app/photo": Group("app/photo", policies=("p",)),
+            "app/photo/guests": Group("app/photo/guests", policies=("g",)),
+        },
+        policies={},
+        clients={each.id: each for each in (APP, QUIET, BOT)},
+    )
+
+
+def identity(*groups: str, source: SourceId = CORP) -> Identity:
+    claims = {"memberOf": groups, "costCenter": ("4711",)}
+    return Identity(source, "s-1", "ana", claims, Authentication(at=AT))
+
+
+def test_whom_an_app_brings_has_its_group_beside_the_sources_own() -> None:
+    found = principal(identity("eng"), revision(), "photo")
+    assert found.groups == {"engineering", "app/photo"}
+    assert (found.policies, found.boundary, found.tags) == (("p",), "ec2-only", {"CostCenter": "4711"})
+
+
+@pytest.mark.parametrize("client", [None, "bot", "gone", "cli"])
+def test_other_sessions_have_no_group_of_an_app(client: str | None) -> None:
+    assert principal(identity("eng"), revision(), client).groups == {"engineering"}
+
+
+def test_a_directory_cannot_name_anybody_into_an_app() -> None:
+    found = principal(identity("app/photo", "photo", "app/photo/guests"), revision())
+    assert found.groups == {"corp/app/photo", "corp/photo", "corp/app/photo/guests"}
+    assert found.policies == ()
+
+
+def test_a_guest_has_the_group_of_guests_and_nothing_else() -> None:
+    found = principal(identity("eng", "app/photo", source=GUEST), revision(), "photo")
+    assert found.groups == {"app/photo/guests"}
+    assert (found.policies, found.boundary, found.tags) == (("g",), None, {})
+
+
+@pytest.mark.parametrize("client", [None, "quiet", "bot", "gone"])
+def test_there_is_no_guest_without_an_app_that_has_them(client: str | None) -> None:
+    with pytest.raises(NotSignedIn):
+        principal(identity(source=GUEST), revision(), client)
+
+
+def test_what_the_session_says_of_client_device_and_identity_is_what_counts() -> None:
+    session = Session("s", identity(), AT, AT + timedelta(hours=1), AT + timedelta(hours=1), csrf="c")
+    liar = Caller("r", "192.0.2.7", client="photo", device="x", identity_id="1")
+    browser = asking(session, liar)
+    assert (browser.client, browser.device, browser.identity_id) == (None, None, None)
+    app = asking(replace(session, client="photo", device="phone", pool_identity="7f"), liar)
+    assert (app.client, app.device, app.identity_id) == ("photo", "phone", "7f")

@@ -5,6 +5,9 @@
     grants         a person lets a client in: authorization code (RFC 6749, 4.1)
     devices        the same for a device that has no browser (RFC 8628)
     redeeming      what the client was given → tokens and a session of its own
+    presenting     what an app brings of its person, believed and bound to that app
+    exchanging     that → a token of ours or AWS credentials (RFC 8693, RFC 7522); guests
+    linking        several logins of one person in an app's pool
     bearers        access token → Session; what a token is worth, and ending it (RFC 7662, 7009)
     own_sessions   what a person is signed in with, and ending it
 
@@ -16,7 +19,9 @@ from __future__ import annotations
 
 from app.broker.bearers import Bearers
 from app.broker.devices import Devices
+from app.broker.exchanging import Exchanging
 from app.broker.grants import Grants
+from app.broker.linking import Linking
 from app.broker.own_sessions import OwnSessions
 from app.broker.passes import Passes
 from app.broker.redeeming import Redeeming
@@ -25,5 +30,5 @@ from app.broker.signing_in import PENDING_LIFE, SigningIn
 __all__ = ["PENDING_LIFE", "Broker"]
 
 
-class Broker(SigningIn, Passes, Grants, Devices, Redeeming, Bearers, OwnSessions):
+class Broker(Exchanging, Linking, SigningIn, Passes, Grants, Devices, Redeeming, Bearers, OwnSessions):
     """Signs people in, gives them credentials, lets their helpers in. Safe to use from many threads at once."""

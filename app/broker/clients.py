@@ -18,12 +18,15 @@ from app.errors import (
     GrantError,
     GrantPending,
     PollTooFast,
+    ProofRefused,
+    SubjectTokenExpired,
 )
 from app.limits import REFUSALS_PER_MINUTE, TOKEN_REFUSALS
 from app.model import Caller, Client, ClientProof, GrantType
 
-_POLLS: Final = (GrantPending, PollTooFast, GrantDenied, DeviceCodeExpired)
-"""What only the holder of a good device code is told: no guess, and an office's devices may all be waiting."""
+_HONEST: Final = (GrantPending, PollTooFast, GrantDenied, DeviceCodeExpired, SubjectTokenExpired)
+"""What only the holder of a good device code is told, or of a person's token that was good once: no guess, and
+an office's devices may all be waiting, or a crowd's apps wake up with old tokens."""
 _NOBODYS: Final = "a secret that no client has"
 
 
@@ -42,9 +45,9 @@ class Clients(Desk):
         self._tally.check(caller.address, TOKEN_REFUSALS, REFUSALS_PER_MINUTE, now)
         try:
             yield
-        except _POLLS:
+        except _HONEST:
             raise
-        except GrantError as refusal:
+        except (GrantError, ProofRefused) as refusal:
             self._tally.refused(caller.address, refusal.code, now, TOKEN_REFUSALS)
             raise
 

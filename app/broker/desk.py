@@ -83,7 +83,9 @@ class Desk:
 def event(
     kind: AuditKind, session: Session, caller: Caller, at: datetime, *, detail: Mapping[str, object]
 ) -> AuditEvent:
-    """A record about the person of a session; of a client's session it names client and device."""
+    """A record about the person of a session; of a client's session it names client, device and identity."""
+    if session.pool_identity:
+        detail = {"identity_id": session.pool_identity, **detail}
     if session.client is not None:
         detail = {"client": session.client, "device": session.device, **detail}
     return AuditEvent(

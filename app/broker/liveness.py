@@ -7,7 +7,7 @@ from datetime import datetime
 
 from app.active import Running
 from app.errors import NotSignedIn
-from app.model import Client, Session, Settings
+from app.model import EXCHANGE, GUEST, Client, Revision, Session, Settings
 
 
 def living(session: Session, running: Running, now: datetime) -> Session:
@@ -16,14 +16,32 @@ def living(session: Session, running: Running, now: datetime) -> Session:
     Raises:
         NotSignedIn, with why in its detail: the active revision has ended it.
     """
-    if running.trust.get(session.identity.source) != session.trust:
+    client = _client(session, running.revision)
+    if session.identity.source == GUEST:
+        # No source vouches for a guest: the client that let it in does, as long as it has guests.
+        if client is None or not client.guests or session.trust:
+            raise NotSignedIn(f"client {session.client} has no guests any more")
+    elif running.trust.get(session.identity.source) != session.trust:
         raise NotSignedIn(f"source {session.identity.source} is gone, or is not the one it was")
-    if session.client is not None and session.client not in running.revision.clients:
-        raise NotSignedIn(f"client {session.client} is not in revision {running.revision.number}")
     end = ends_at(session, running.revision.settings)
     if now >= end:
         raise NotSignedIn("the session is older than sessions may be by now")
     return session if end == session.expires_at else replace(session, expires_at=end)
+
+
+def _client(session: Session, revision: Revision) -> Client | None:
+    """The client of a session; None of a browser's own. Raises NotSignedIn where it may not have it any more."""
+    if session.client is None:
+        return None
+    client = revision.clients.get(session.client)
+    if client is None:
+        raise NotSignedIn(f"client {session.client} is not in revision {revision.number}")
+    source = session.identity.source
+    # Where nobody let it in at a page, the session rests on a token that the client brought.
+    brought = session.approved_by is None and source != GUEST
+    if brought and (EXCHANGE not in client.grants or source not in client.accepts):
+        raise NotSignedIn(f"client {client.id} may not bring people of {source} any more")
+    return client
 
 
 def ends_at(session: Session, settings: Settings) -> datetime:

@@ -10,11 +10,13 @@ from app.active import Running
 from app.audit import AuditWriter
 from app.broker.desk import Desk, event
 from app.errors import Internal, Refusal, RequestNotPossible, RoleForbidden, RoleUnknown
-from app.issue import build, check_duration
+from app.issue import build, check_duration, missing_variables, session_variables
 from app.limits import EXPLANATIONS_PER_MINUTE
 from app.model import (
+    DEFAULT_DURATION,
     AuditKind,
     Caller,
+    Client,
     ConsoleLink,
     CredentialRequest,
     Credentials,
@@ -32,7 +34,7 @@ from app.principal import asking, principal
 
 
 @dataclass(frozen=True, slots=True)
-class _Kinds:
+class Kinds:
     """The audit kinds of one way of giving credentials out."""
 
     asked: AuditKind
@@ -41,13 +43,13 @@ class _Kinds:
     failed: AuditKind
 
 
-_KEYS = _Kinds(
+KEYS = Kinds(
     AuditKind.CREDENTIALS_ASKED,
     AuditKind.CREDENTIALS_ISSUED,
     AuditKind.CREDENTIALS_REFUSED,
     AuditKind.CREDENTIALS_FAILED,
 )
-_CONSOLE = _Kinds(
+_CONSOLE = Kinds(
     AuditKind.CONSOLE_ASKED, AuditKind.CONSOLE_ISSUED, AuditKind.CONSOLE_REFUSED, AuditKind.CONSOLE_FAILED
 )
 
@@ -56,18 +58,26 @@ class Passes(Desk):
     """The conversation of a signed-in person, or their helper, about roles and credentials."""
 
     def roles(self, session: Session, *, caller: Caller) -> Sequence[Entitlement]:
-        """The roles that may be assumed now, by account name and role name."""
+        """The roles that may be assumed now, by account name and role name.
+
+        Left out is what the session's client may not be given, and what could not be had: a role whose session
+        policy needs a variable that the session does not have (`explain` says so).
+        """
         now = self._clock.now()
         running = self._active.current()
-        person = principal(session.identity, running.revision)
+        person = principal(session.identity, running.revision, session.client)
         allowed = running.index.assumable(
             person, running.index.contexts(person, asking(session, caller), now)
         )
+        client, variables = _client(running, session), session_variables(session)
+        found = (
+            role
+            for role, _ in allowed
+            if _open_to(client, role.arn) and not missing_variables(person, role, running.revision, variables)
+        )
         return [
             Entitlement(role)
-            for role in sorted(
-                (role for role, _ in allowed), key=lambda role: (role.account_name, role.account, role.name)
-            )
+            for role in sorted(found, key=lambda role: (role.account_name, role.account, role.name))
         ]
 
     def explain(self, session: Session, role: str, *, caller: Caller) -> Explanation:
@@ -81,12 +91,16 @@ class Passes(Desk):
         """
         now = self._clock.now()
         self._tally.admit(caller.address, "questions why", EXPLANATIONS_PER_MINUTE, now)
-        case = _case(self._active.current(), session, RoleAsk(role), caller, now)
+        case = case_of(self._active.current(), session, RoleAsk(role), caller, now)
         told = case.explanation(now)
         if not (told.decision.allowed or told.within_reach):
             raise RoleUnknown(told.detail)
         if told.decision.allowed and case.impossible is not None:
-            told = replace(told, would_change=case.impossible.words)
+            told = replace(
+                told,
+                why="Policy lets you use this role, but it cannot be given to you here.",
+                would_change=case.impossible.words,
+            )
         return told
 
     def credentials(self, session: Session, ask: RoleAsk, *, caller: Caller) -> Credentials:
@@ -96,7 +110,7 @@ class Passes(Desk):
             RoleUnknown, RoleForbidden (its words say what would change that), DurationInvalid,
             RequestNotPossible, StsRefused, StsFailed, AuditUnavailable.
         """
-        return self._issue(session, ask, _KEYS, caller=caller)[0]
+        return self._issue(session, ask, KEYS, caller=caller)[0]
 
     def console_link(
         self, session: Session, ask: RoleAsk, destination: str | None, *, caller: Caller
@@ -133,7 +147,7 @@ class Passes(Desk):
         return {"database": self._store.check(), "audit": audit, "revision": revision, "keys": keys}
 
     def _issue(
-        self, session: Session, ask: RoleAsk, kinds: _Kinds, *, caller: Caller, destination: str | None = None
+        self, session: Session, ask: RoleAsk, kinds: Kinds, *, caller: Caller, destination: str | None = None
     ) -> tuple[Credentials, ConsoleLink | None]:
         now = self._clock.now()
         running = self._active.current()
@@ -180,7 +194,7 @@ class Passes(Desk):
         self, running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime
     ) -> tuple[Decision, CredentialRequest]:
         check_duration(ask.duration)  # before the role: the answer must not tell whether it exists
-        case = _case(running, session, ask, caller, now)
+        case = case_of(running, session, ask, caller, now)
         if not case.decision.allowed:
             told = case.explanation(now)
             if not told.within_reach:
@@ -193,7 +207,7 @@ class Passes(Desk):
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A person, a role, and everything that the decision is made with."""
 
     running: Running
@@ -210,20 +224,34 @@ class _Case:
         return explain(self.running.index, self.person, self.role, self.context, now, operator=False)
 
 
-def _case(running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime) -> _Case:
-    """Decide. Raises RoleUnknown if there is no such role."""
-    person = principal(session.identity, running.revision)
+def _client(running: Running, session: Session) -> Client | None:
+    return running.revision.clients.get(session.client) if session.client is not None else None
+
+
+def _open_to(client: Client | None, role: RoleArn) -> bool:
+    """Whether a client's session may be given a role at all, whatever policy says of the person."""
+    return client is None or client.roles is None or role in client.roles
+
+
+def case_of(running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime) -> Case:
+    """Decide. Raises RoleUnknown if there is no such role, or the session's client is never given it."""
+    person = principal(session.identity, running.revision, session.client)
+    client = _client(running, session)
     role = running.revision.roles.get(RoleArn(ask.role))
     if role is None:
         raise RoleUnknown("no such role in the revision")
+    if not _open_to(client, role.arn):
+        raise RoleUnknown(f"client {session.client} is not given this role: its `roles` do not name it")
+    if client is not None:
+        ask = replace(ask, duration=min(ask.duration or DEFAULT_DURATION, client.credentials))
     request, impossible = None, None
     try:
-        request = build(person, role, ask, running.revision)
+        request = build(person, role, ask, running.revision, session_variables(session))
     except RequestNotPossible as refusal:
         impossible = refusal
     context = running.index.contexts(person, asking(session, caller), now, request)(role)
     decision = running.index.decide(person, role, context)
-    return _Case(running, person, role, context, decision, request, impossible)
+    return Case(running, person, role, context, decision, request, impossible)
 
 
 class _Trail:

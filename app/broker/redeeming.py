@@ -140,6 +140,7 @@ class Redeeming(Clients):
             device=device or None,
             approved_by=approver.id,
             signed_in_at=approver.began,
+            pool_identity=self._pooled(client, approver, now),
             last_used=now,
             last_address=caller.address,
         )
@@ -155,6 +156,11 @@ class Redeeming(Clients):
         if not self._store.refresh_tokens.begin(session, refresh, scope, code=code):
             raise GrantInvalid("the code came twice, or whoever said yes has signed out meanwhile")
         return tokens
+
+    def _pooled(self, client: Client, approver: Session, now: datetime) -> str:
+        """The identity that the person has in the client's pool, as one whom the client brings itself has; or none."""
+        who = approver.identity
+        return self._store.identities.of(client.pool, who.source, who.subject, now) if client.pool else ""
 
     def _refresh(self, client: Client, proof: RefreshProof, caller: Caller, now: datetime) -> Tokens:
         terms.resource(proof.resource, self._active.current().revision.settings)
@@ -196,6 +202,7 @@ class Redeeming(Clients):
             scope=scope,
             session_ends_at=end,
             refresh_token=refresh,
+            identity_id=session.pool_identity,
         )
 
     def _reused(

@@ -139,7 +139,8 @@ def _company(folder: Path, environ: Mapping[str, str]) -> _Company:
         raise _Cannot(f"The configuration in {folder} is not right. Run `python -m app config check`.", 1)
     people = _people(environ)
     roles = loaded.revision.roles.values()
-    keys = offered(loaded.revision.providers, roles, (each.identity for each in people))
+    pooled = any(client.pool for client in loaded.revision.clients.values())
+    keys = offered(loaded.revision.providers, roles, (each.identity for each in people), pooled=pooled)
     return _Company(folder, View.of(loaded.revision), people, keys)
 
 

@@ -1,33 +1,43 @@
-"""`clients/NAME.yaml`: an OAuth client, a helper or app that people let in."""
+"""`clients/NAME.yaml`: an OAuth client, a helper or app that people let in, or that brings its people's tokens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from app.configuration import addresses
-from app.configuration.fields import Label, Strict, one_of
+from app.configuration.fields import (
+    SOURCE_ID,
+    Label,
+    RoleArnText,
+    RoleDuration,
+    Strict,
+    one_line,
+    one_of,
+    pattern,
+)
 from app.configuration.places import Place
 from app.configuration.problems import Problems
 from app.configuration.references import Referable, Wrong
 from app.configuration.rules import check_unique
 from app.configuration.typed import Entry, Reader
-from app.model import DEVICE_CODE, SCOPES, Client, GrantType
+from app.model import DEVICE_CODE, EXCHANGE, LONGEST, SCOPES, Client, GrantType, RoleArn, SourceId
 
 GRANTS: Final[Mapping[str, GrantType]] = {
     "code": "authorization_code",
     "device": DEVICE_CODE,
     "refresh": "refresh_token",
+    "exchange": EXCHANGE,
 }
-"""As the file names them: as the wire does (RFC 6749, 4.1.3 and 6; RFC 8628, 3.4)."""
+"""As the file names them: as the wire does (RFC 6749, 4.1.3 and 6; RFC 8628, 3.4; RFC 8693, 2.1, and RFC 7522, 2.1)."""
 
 CLI: Final = Client(
     id="cli",
     name="daypass command line",
-    grants=frozenset(GRANTS.values()),
+    grants=frozenset({"authorization_code", DEVICE_CODE, "refresh_token"}),
     redirect_uris=("http://127.0.0.1/callback",),
 )
 """The helper's own, in every revision; `clients/cli.yaml` takes its place."""
@@ -88,6 +98,13 @@ def _private(scheme: str, rest: str) -> None:
         raise Wrong("a redirect address has no user name or password in it")
 
 
+def _origin(text: str) -> str:
+    """A check: a page's origin as its browser writes it (RFC 6454, 6.2), since the two are compared as a whole."""
+    if "*" in text:
+        raise Wrong("holds a `*`; there are no wildcards, an origin is compared as a whole: name each one")
+    return addresses.base_url(text)
+
+
 def _secret(text: str) -> str:
     """A check: RFC 6749, appendix A.2 without the blank; as long as 128 random bits are in base64 (10.10)."""
     if not _SECRET.fullmatch(text):
@@ -104,6 +121,27 @@ RedirectUri = Annotated[
 GrantName = Annotated[str, Referable(one_of(*GRANTS), {"enum": list(GRANTS)})]
 ScopeName = Annotated[str, Referable(one_of(*SCOPES), {"enum": list(SCOPES)})]
 ClientSecret = Annotated[str, Referable(_secret, {}, secret=True)]
+Pool = Annotated[
+    str,
+    Referable(
+        pattern(SOURCE_ID, "a pool's name: 1 to 32 of `a-z0-9-`"),
+        {"type": "string", "pattern": f"^{SOURCE_ID.pattern}$"},
+    ),
+]
+PageOrigin = Annotated[str, Referable(_origin, {"type": "string", "pattern": "^https?://[^/*]+$"})]
+SourceKey = Annotated[
+    str,
+    Referable(
+        pattern(SOURCE_ID, "a provider's id: 1 to 32 of `a-z0-9-`"),
+        {"type": "string", "pattern": f"^{SOURCE_ID.pattern}$"},
+        key=True,
+    ),
+]
+Audience = Annotated[str, Referable(one_line(1024), {"type": "string", "minLength": 1, "maxLength": 1024})]
+SubjectTokens = Annotated[
+    Literal["reuse", "once"],
+    Referable(one_of("reuse", "once"), {"enum": ["reuse", "once"]}, stand_in="reuse"),
+]
 
 
 class ClientFile(Strict):
@@ -111,7 +149,8 @@ class ClientFile(Strict):
 
     name: Label = Field(description="what people are shown when they are asked to let it in")
     grants: list[GrantName] = Field(
-        description="how it may ask: `code` (in a browser, with PKCE), `device`, and `refresh` beside one of them"
+        description="how it may ask: `code` (in a browser, with PKCE), `device`, `refresh` beside one of them, and "
+        "`exchange`: it brings tokens of its people"
     )
     redirect_uris: list[RedirectUri] = Field(
         default_factory=list,
@@ -126,6 +165,31 @@ class ClientFile(Strict):
         default=None,
         description="a reference; leave it out for a client that cannot keep one, as on people's machines",
     )
+    accepts: dict[SourceKey, list[Audience]] = Field(
+        default_factory=dict,
+        description="source: the app's own ids there, or SAML audiences; tokens made for anything else are refused",
+    )
+    pool: Pool | None = Field(
+        default=None,
+        description="clients of one pool know a person by the same identity; the client's own id unless said",
+    )
+    origins: list[PageOrigin] = Field(
+        default_factory=list,
+        description="where pages are from that may call as this client: `https://photos.example`",
+    )
+    guests: bool = Field(
+        default=False, description="let people in who have not signed in, as guests: `app/CLIENT/guests`"
+    )
+    credentials: RoleDuration = Field(
+        default=LONGEST, description="the longest time that AWS credentials live which it is given, 15m to 1h"
+    )
+    roles: list[RoleArnText] | None = Field(
+        default=None, description="the only roles that it is ever given, by ARN, first choice first"
+    )
+    subject_tokens: SubjectTokens = Field(
+        default="reuse",
+        description="`once`: a token that it brings is taken a single time; `reuse`: until it ends",
+    )
 
 
 def read(place: Place, reader: Reader) -> Entry[ClientFile] | None:
@@ -138,11 +202,16 @@ def check(entry: Entry[ClientFile], problems: Problems) -> None:
     file, place = entry.value, entry.place
     named = set(file.grants)
     if not file.grants:
-        problems.add(place, ("grants",), "is empty; expected at least one of `code` and `device`")
+        problems.add(place, ("grants",), "is empty; expected at least one of `code`, `device` and `exchange`")
     elif named == {"refresh"}:
         problems.add(
             place, ("grants",), "`refresh` alone begins nothing; expected `code` or `device` beside it"
         )
+    elif named == {"refresh", "exchange"} and not file.guests:
+        words = (
+            "`refresh` is for `code`, `device` and guests: for a new token the app brings its person's anew"
+        )
+        problems.add(place, ("grants", file.grants.index("refresh")), words, level="warning")
     if "code" in named and not file.redirect_uris and place.find(("redirect_uris",)) is None:
         problems.add(
             place, ("redirect_uris",), "is missing; the grant `code` needs where to send the answer", on="key"
@@ -159,6 +228,8 @@ def check(entry: Entry[ClientFile], problems: Problems) -> None:
         ("grants", file.grants),
         ("redirect_uris", file.redirect_uris),
         ("scopes", file.scopes),
+        ("origins", file.origins),
+        ("roles", file.roles or ()),
     ):
         check_unique(values, place, (key,), problems)
 
@@ -177,13 +248,21 @@ def check_names(entries: Mapping[str, Entry[ClientFile]], problems: Problems) ->
 
 def client(id: str, file: ClientFile) -> Client:
     """The file as the rest of the program takes it."""
+    grants = frozenset(GRANTS[name] for name in file.grants if name)
     return Client(
         id=id,
         name=file.name,
-        grants=frozenset(GRANTS[name] for name in file.grants if name),
+        grants=grants,
         redirect_uris=tuple(file.redirect_uris),
         scopes=tuple(scope for scope in SCOPES if scope in file.scopes),
         secret=file.secret,
+        accepts={SourceId(source): tuple(audiences) for source, audiences in file.accepts.items()},
+        pool=file.pool or (id if EXCHANGE in grants else ""),
+        origins=tuple(file.origins),
+        guests=file.guests,
+        credentials=file.credentials,
+        roles=None if file.roles is None else tuple(map(RoleArn, file.roles)),
+        once=file.subject_tokens == "once",
     )
 
 

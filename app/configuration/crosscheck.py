@@ -7,10 +7,40 @@ from dataclasses import dataclass
 
 from app.configuration import accounts_file, provider_file
 from app.configuration.accounts_file import RoleEntry
+from app.configuration.client_exchange import exchanges
+from app.configuration.clients_file import CLI, ClientFile
 from app.configuration.fields import TAGS_MOST
 from app.configuration.places import Fields, Path, Place
 from app.configuration.problems import Problems
 from app.configuration.provider_file import ProviderEntry
+from app.configuration.typed import Entry
+from app.model import APP_GROUPS
+
+_GUESTS = "guests"
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """Which groups the people of apps have: `app/CLIENT`, and `app/CLIENT/guests`."""
+
+    clients: Mapping[str, ClientFile | None]
+    """By id; None for one whose file says nothing that could be used."""
+
+    def problem(self, name: str, problems: Problems) -> str:
+        """Why nobody can get a group `app/…`; empty if somebody can, or it cannot be known."""
+        _, id, *rest = name.split("/")
+        if id not in self.clients or rest not in ([], [_GUESTS]):
+            apps = (id for id, file in self.clients.items() if file is None or exchanges(file))
+            near = problems.near(name, [f"{APP_GROUPS}/{id}" for id in apps])
+            return f"unknown group; `app/CLIENT` and `app/CLIENT/guests` are those of a client's people{near}"
+        file = self.clients[id]
+        if file is None:
+            return ""
+        if not exchanges(file):
+            return f"nobody can get this group: client `{id}` does not have the grant `exchange`"
+        if rest and not file.guests:
+            return f"nobody can get this group: client `{id}` does not have `guests: true`"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +51,7 @@ class Groups:
     """Provider → its file, and its rows (theirs: ours)."""
     described: Place | None
     """`groups.yaml`."""
+    apps: Apps
 
     @property
     def bare(self) -> frozenset[str]:
@@ -40,7 +71,10 @@ class Groups:
 
 
 def groups(
-    places: Mapping[str, Place], entries: Mapping[str, ProviderEntry], described: Place | None
+    places: Mapping[str, Place],
+    entries: Mapping[str, ProviderEntry],
+    described: Place | None,
+    clients: Mapping[str, Entry[ClientFile] | None],
 ) -> Groups:
     """Collect them; of a provider that is wrong elsewhere, what its table says is taken all the same."""
     tables = {}
@@ -51,7 +85,9 @@ def groups(
             place,
             {theirs: ours for theirs, ours in rows.items() if ours not in {"", provider_file.KEEP}},
         )
-    return Groups(tables, described)
+    files = {id: entry.value if entry is not None else None for id, entry in clients.items()}
+    built_in = {} if CLI.id in files else {CLI.id: ClientFile(name=CLI.name, grants=["code"])}
+    return Groups(tables, described, Apps({**built_in, **files}))
 
 
 def check_groups(known: Groups, roles: Sequence[RoleEntry], problems: Problems) -> None:
@@ -108,7 +144,10 @@ def _check_pair(found: RoleEntry, source: str, theirs: Mapping[str, str], proble
 
 def _check_kept(name: str, known: Groups, place: Place, path: Path, problems: Problems) -> None:
     source = name.partition("/")[0]
-    if source not in known.tables:
+    if source == APP_GROUPS:
+        if words := known.apps.problem(name, problems):
+            problems.add(place, path, words, on="key")
+    elif source not in known.tables:
         problems.add(
             place, path, f"unknown provider `{source}`{problems.near(source, known.tables)}", on="key"
         )

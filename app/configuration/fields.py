@@ -6,15 +6,16 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from app.configuration import addresses
 from app.configuration.problems import nearest
 from app.configuration.references import Referable, Wrong
-from app.model import LONGEST, SHORTEST, Level
+from app.model import LONGEST, SHORTEST, CheckKind, Level
 
+CHECKS: Final[tuple[str, ...]] = get_args(CheckKind)
 LEVELS: Final = ("admin", "power", "read")
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 PARTITIONS: Final[Mapping[str, str]] = {
@@ -244,6 +245,10 @@ Scope = Annotated[
     Referable(
         pattern(re.compile(r"[!#-\[\]-~]{1,128}"), "a scope: one word"), _string(pattern="^[!#-\\[\\]-~]+$")
     ),
+]
+CheckKind_ = Annotated[CheckKind, Referable(one_of(*CHECKS), {"enum": list(CHECKS)}, stand_in="none")]
+ClientAuth = Annotated[
+    Literal["body", "basic"], Referable(one_of("body", "basic"), {"enum": ["body", "basic"]}, stand_in="body")
 ]
 Email = Annotated[
     str,

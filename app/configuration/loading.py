@@ -10,6 +10,7 @@ from typing import Final
 
 from app.configuration import (
     accounts_file,
+    client_exchange,
     clients_file,
     crosscheck,
     daypass_file,
@@ -62,7 +63,8 @@ class _Parts:
     providers: Mapping[str, ProviderEntry]
     metadata: Mapping[str, tuple[str, str]]
     """Provider → path and text of its metadata."""
-    clients: Mapping[str, Entry[ClientFile]]
+    clients: Mapping[str, Entry[ClientFile] | None]
+    """By id; None for one whose file says nothing that could be used."""
     roles: Sequence[RoleEntry]
     described: Place | None
     """`groups.yaml`."""
@@ -114,7 +116,12 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
     }
     main, accounts, described = trees.get(DAYPASS), trees.get(ACCOUNTS), trees.get(GROUPS)
     sources = _named(trees, _PROVIDER, SOURCE_ID, _SOURCE_WORDS, problems)
-    places = {name: place for path, name in sources if (place := trees[path]) is not None}
+    places: dict[str, Place] = {}
+    for path, name in sources:
+        if name in provider_file.RESERVED:
+            problems.put(path, 0, 0, "", f"`{name}` {provider_file.RESERVED[name]}")
+        if (place := trees[path]) is not None:
+            places[name] = place
     providers = {
         source: entry
         for source, place in places.items()
@@ -122,9 +129,8 @@ def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
     }
     metadata = dict(_metadata(providers, files, problems))
     clients = {
-        name: found
+        name: clients_file.read(place, reader) if (place := trees[path]) is not None else None
         for path, name in _named(trees, _CLIENT, SOURCE_ID, _SOURCE_WORDS, problems)
-        if (place := trees[path]) is not None and (found := clients_file.read(place, reader)) is not None
     }
     policies = {
         name: policy_files.text(name, path, files[path], Kind.IDENTITY, problems)
@@ -169,9 +175,7 @@ def _check(parts: _Parts, problems: Problems) -> None:
     for entry in parts.providers.values():
         provider_file.check(entry, base_url, problems)
         policy_files.check_session(entry.value.boundary, parts.policies, entry.place, ("boundary",), problems)
-    for client in parts.clients.values():
-        clients_file.check(client, problems)
-    clients_file.check_names(parts.clients, problems)
+    _check_clients(parts, partition, problems)
     for found in parts.roles:
         accounts_file.check(found, partition, problems)
         role = found.role
@@ -185,8 +189,27 @@ def _check(parts: _Parts, problems: Problems) -> None:
     _check_metadata(parts, base_url, problems)
     crosscheck.check_tags(parts.roles, parts.providers, problems)
     if parts.readable:  # else names would be missed that stand in the file that cannot be read
-        known = crosscheck.groups(parts.places, parts.providers, parts.described)
+        known = crosscheck.groups(parts.places, parts.providers, parts.described, parts.clients)
         crosscheck.check_groups(known, parts.roles, problems)
+
+
+def _check_clients(parts: _Parts, partition: str | None, problems: Problems) -> None:
+    clients = _usable(parts.clients)
+    for client in clients.values():
+        clients_file.check(client, problems)
+        client_exchange.check(client, problems)
+    clients_file.check_names(clients, problems)
+    if not parts.readable:
+        return
+    arns = {accounts_file.arn(found, partition) for found in parts.roles} if partition else None
+    for client in clients.values():
+        client_exchange.check_sources(client, parts.places, parts.providers, problems)
+        if arns is not None:
+            client_exchange.check_roles(client, arns, problems)
+
+
+def _usable(clients: Mapping[str, Entry[ClientFile] | None]) -> Mapping[str, Entry[ClientFile]]:
+    return {id: entry for id, entry in clients.items() if entry is not None}
 
 
 def _revision(parts: _Parts, main: DaypassFile) -> Revision:
@@ -220,7 +243,7 @@ def _revision(parts: _Parts, main: DaypassFile) -> Revision:
         policies={name: document for name, document in parts.policies.items() if document is not None},
         guardrails=tuple(parts.guardrails.items()),
         files=parts.files,
-        clients=clients_file.clients(parts.clients),
+        clients=clients_file.clients(_usable(parts.clients)),
         short_form_places={
             accounts_file.arn(found, partition): (
                 found.role.place.file,

@@ -8,11 +8,14 @@ from typing import Final
 from app.configuration.document import readable
 from app.configuration.places import Path, Place
 from app.configuration.problems import Problems
+from app.errors import RequestNotPossible
 from app.model import PolicyText
-from app.policy import Kind, PolicyInvalid, managed, parse
+from app.policy import IDENTITY_ID, NAMES, Kind, PolicyInvalid, managed, needed, parse, resolve, unknown
 
 TEMPLATES: Final = frozenset(managed.PREFIX + name for name in managed.NAMES)
 """Managed templates that ship with daypass."""
+_SAMPLE: Final = "00000000-0000-4000-8000-000000000000"
+"""An identity's id, as long as they all are."""
 
 
 def text(name: str, file: str, content: str, kind: Kind, problems: Problems) -> PolicyText | None:
@@ -48,7 +51,7 @@ def check_attached(
 def check_session(
     name: str | None, documents: Mapping[str, PolicyText | None], place: Place, path: Path, problems: Problems
 ) -> None:
-    """A policy that goes to STS with a session: a file, valid there, and short enough."""
+    """A policy that goes to STS with a session: a file, valid there, short enough, its variables where they work."""
     if not name:
         return
     if name.startswith("aws:"):
@@ -57,5 +60,25 @@ def check_session(
     elif name not in documents:
         words = f"unknown policy; expected `NAME` of `policies/NAME.json`{problems.near(name, documents)}"
         problems.add(place, path, words)
-    elif (document := documents[name]) is not None:
-        valid(document, Kind.SESSION, problems)
+    elif (document := documents[name]) is not None and valid(document, Kind.SESSION, problems):
+        _check_variables(document, problems)
+
+
+def _check_variables(document: PolicyText, problems: Problems) -> None:
+    """Fill in samples, as is done with each session's own values: what fails then would fail for everybody."""
+    try:
+        for variable in unknown(document.text):
+            words = f"no session has a value for `{variable.text}`{problems.near(variable.key, NAMES)}"
+            _put(document, variable.text, words, problems)
+        samples = dict.fromkeys(needed(document.text), "x")
+        resolve(document.text, {**samples, IDENTITY_ID: _SAMPLE})
+    except RequestNotPossible as refusal:
+        words = refusal.detail.removeprefix("session policy: ")
+        _put(document, words.partition("`")[2].partition("`")[0], f"as a session policy: {words}", problems)
+
+
+def _put(document: PolicyText, part: str, words: str, problems: Problems) -> None:
+    """Say it on the line where that part of the document stands."""
+    at = document.text.find(part)
+    line = document.line + document.text.count("\n", 0, max(at, 0))
+    problems.put(document.file, line, 0, "", words)

@@ -13,7 +13,8 @@ from app.configuration.clients_file import ClientFile
 from app.configuration.daypass_file import DaypassFile
 from app.configuration.fields import ACCOUNT
 from app.configuration.groups_file import GroupTable
-from app.configuration.provider_file import OidcFile, SamlFile
+from app.configuration.provider_file import KINDS as PROVIDERS
+from app.configuration.provider_file import OAuth2File, ProviderFile
 from app.configuration.references import REFERENCE_MARK, REFERENCE_SCHEMA
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
@@ -54,16 +55,33 @@ def _groups() -> dict[str, object]:
 
 
 def _provider() -> dict[str, object]:
-    body = TypeAdapter(SamlFile | OidcFile).json_schema()
+    body = TypeAdapter(ProviderFile).json_schema()
     definitions = _definitions(body)
+    shape = definitions[OAuth2File.__name__]
+    # Said below: what a preset fills need not stand in the file.
+    needed = shape.pop("required") if isinstance(shape, dict) else []
     # By `type`, so that an editor shows what one kind takes and not what both do not.
     return {
         "type": "object",
-        "properties": {"type": {"enum": ["saml", "oidc"], "description": "the kind of source"}},
+        "properties": {"type": {"enum": list(PROVIDERS), "description": "the kind of source"}},
         "required": ["type"],
-        "if": {"properties": {"type": {"const": "saml"}}},
-        "then": {"$ref": "#/$defs/SamlFile"},
-        "else": {"$ref": "#/$defs/OidcFile"},
+        "allOf": [
+            *(
+                {
+                    "if": {"properties": {"type": {"const": kind}}},
+                    "then": {"$ref": f"#/$defs/{shape.__name__}"},
+                }
+                for kind, shape in PROVIDERS.items()
+            ),
+            {
+                "if": {"properties": {"type": {"const": "oauth2"}}},
+                "then": {
+                    "if": {"required": ["preset"]},
+                    "then": {"required": ["label", "client_id"]},
+                    "else": {"required": needed},
+                },
+            },
+        ],
         "$defs": definitions,
     }
 

@@ -3,7 +3,7 @@
     read (text → Document) → patterns, conditions → evaluate (documents at hand) and index (a revision)
 
 `unverified` holds every point that AWS's documentation leaves open, `condition_keys` the table of keys,
-`intersect` makes the one session policy that two documents amount to.
+`intersect` makes the one session policy that two documents amount to, `substitute` fills in our variables.
 """
 
 from app.policy.assumed import Bounds, Doubt
@@ -13,6 +13,7 @@ from app.policy.context import PersonContexts, context
 from app.policy.document import Document, Kind, Statement
 from app.policy.evaluate import evaluate, trusts
 from app.policy.explain import explain
+from app.policy.for_apps import why_given, why_not
 from app.policy.index import Index
 from app.policy.intersect import intersect
 from app.policy.lint import lint
@@ -20,10 +21,15 @@ from app.policy.outlook import NOTHING, Outlook
 from app.policy.problems import PolicyInvalid, PolicyProblem
 from app.policy.read import parse, render
 from app.policy.request import RequestContext
+from app.policy.substitute import CLIENT, IDENTITY_ID, NAMES, SOURCE, missing, needed, resolve, unknown
 
 __all__ = [
+    "CLIENT",
+    "IDENTITY_ID",
     "KEYS",
+    "NAMES",
     "NOTHING",
+    "SOURCE",
     "Bounds",
     "ConditionKey",
     "Document",
@@ -41,8 +47,14 @@ __all__ = [
     "explain",
     "intersect",
     "lint",
+    "missing",
+    "needed",
     "parse",
     "render",
+    "resolve",
     "supplied_keys",
     "trusts",
+    "unknown",
+    "why_given",
+    "why_not",
 ]

@@ -41,6 +41,7 @@ _KEYS: Final = _PRESENT | {
     "daypass:claim/auth_time",
     "daypass:client",
     "daypass:device",
+    "daypass:identity-id",
 }
 
 

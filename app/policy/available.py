@@ -5,7 +5,7 @@ What `context` puts into a request, source by source. Lint warns about every oth
 
 from __future__ import annotations
 
-from app.model import OidcProvider, Revision, SamlProvider
+from app.model import EXCHANGE, OAuth2Provider, OidcProvider, Revision, SamlProvider
 from app.policy.condition_keys import OIDC_CLAIMS, SAML_ATTRIBUTES
 from app.policy.context import issuer_of
 
@@ -48,8 +48,12 @@ def supplied_keys(revision: Revision) -> frozenset[str]:
         found.add("aws:TagKeys")
     if any(role.external_id is not None for role in revision.roles.values()):
         found.add("sts:ExternalId")
+    if any(EXCHANGE in client.grants for client in revision.clients.values()):
+        found.update(("daypass:Groups", "daypass:identity-id"))  # of the app's people
     for provider in revision.providers.values():
-        found.update(("daypass:Acr", "daypass:Amr", "daypass:Claim/"))
+        found.add("daypass:Claim/")
+        if not isinstance(provider, OAuth2Provider):
+            found.update(("daypass:Acr", "daypass:Amr"))
         if provider.claims.groups is not None:
             found.add("daypass:Groups")
         if isinstance(provider, SamlProvider):

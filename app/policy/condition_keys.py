@@ -83,10 +83,15 @@ KEYS: Final[tuple[ConditionKey, ...]] = (
     ),
     _one("daypass:Client", "String", "OAuth client that asks; absent in a browser session"),
     _one("daypass:Device", "String", "approved device that asks; absent in a browser session"),
-    _many("daypass:Groups", "String", "the person's groups at the broker"),
+    _many("daypass:Groups", "String", "the person's groups at the broker; `app/CLIENT` for people of an app"),
+    _one(
+        "daypass:identity-id",
+        "String",
+        "the identity that a person or guest has in an app's pool; absent elsewhere",
+    ),
     _one("daypass:PhishingResistant", "Bool", "true if the proof could not have been phished"),
     _one("daypass:RoleLevel", "String", "level of the role: admin, power or read"),
-    _one("daypass:Source", "String", "source that the person signed in with"),
+    _one("daypass:Source", "String", "source that the person signed in with; `guest` for an app's guests"),
     *(
         ConditionKey(f"saml:{name}", "String", name not in _SAML_SINGLE, f"SAML attribute {name} or {oid}")
         for name, oid in SAML_ATTRIBUTES.items()

@@ -149,6 +149,8 @@ def _person(
         keys["daypass:client"] = caller.client
     if caller.device is not None:
         keys["daypass:device"] = caller.device
+    if caller.identity_id is not None:
+        keys["daypass:identity-id"] = caller.identity_id
     if authentication.methods:
         keys["daypass:amr"] = authentication.methods
     if authentication.context is not None:

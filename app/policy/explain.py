@@ -239,16 +239,16 @@ class _Own:
     def why(self) -> str:
         case = self._case
         if self._decision.allowed:
-            allowed_by = listed((_name(ref) for ref in self._decision.matched), "and")
+            allowed_by = listed((name_of(ref) for ref in self._decision.matched), "and")
             return f"You may use this role: {allowed_by} allows it."
         if not self.within_reach:
             return _NOT_YOURS
-        said = [f"{_name(each.reference)} denies it: it {self._past(each)}." for each in case.denies]
+        said = [f"{name_of(each.reference)} denies it: it {self._past(each)}." for each in case.denies]
         found = self._found
         if found is not None:
             words = case.failures(found.statement, dials_only=True)
             where = f" (guardrail {shown(found.level)})" if found.level is not None else ""
-            said.append(f"{_name(found.statement.reference)}{where} would allow it, but {words}.")
+            said.append(f"{name_of(found.statement.reference)}{where} would allow it, but {words}.")
         return " ".join(said)
 
     def would_change(self) -> str:
@@ -263,8 +263,8 @@ def _bare(reference: StatementRef) -> StatementRef:
     return replace(reference, file=None, line=None)
 
 
-def _name(reference: StatementRef) -> str:
-    """`office-hours` (NotBeforeSeven)."""
+def name_of(reference: StatementRef) -> str:
+    """A statement without its place: `office-hours` (NotBeforeSeven)."""
     return f"{shown(reference.policy)} ({reference.sid or f'statement {reference.index + 1}'})"
 
 

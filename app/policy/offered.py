@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.model import Identity, OidcProvider, Provider, Role, SourceId
+from app.model import Identity, OidcProvider, Provider, Role, SamlProvider, SourceId
 from app.policy import condition_keys
 from app.policy.condition_keys import OIDC_CLAIMS, SAML_ATTRIBUTES, Type
 from app.policy.context import issuer_of
@@ -36,6 +36,8 @@ _ALWAYS: Final = (
 )
 """In every request for a role, or, as groups, user agents and clients, in those of all who have any."""
 
+_POOLED: Final = "daypass:identity-id"
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -57,10 +59,13 @@ def offered(
     roles: Iterable[Role],
     identities: Iterable[Identity],
     clients: Iterable[str] = (),
+    *,
+    pooled: bool = False,
 ) -> tuple[Offered, ...]:
     """The keys, in the order to offer them: about the person, then the request, then the role.
 
-    `clients`: ids of the OAuth clients there are, the values that `daypass:Client` can have.
+    `clients`: ids of the OAuth clients there are, the values that `daypass:Client` can have. `pooled`: some of them
+    have pools, so that their people have identities there.
     """
     roles = tuple(roles)
     brought: dict[str, _Brought] = {}
@@ -71,6 +76,8 @@ def offered(
             brought[fold(f"daypass:Claim/{provider.claims.groups}")].several = True
     found = {fold(name): _row(name, ()) for name in _ALWAYS}
     found[fold("daypass:Client")] = _row("daypass:Client", (), seen=tuple(sorted(clients)[:_SHOWN]))
+    if pooled:
+        found[fold(_POOLED)] = _row(_POOLED, ())
     if any(provider.mfa.contexts or provider.mfa.methods for provider in providers.values()):
         name = "aws:MultiFactorAuthAge"
         found[fold(name)] = _row(name, ())
@@ -153,6 +160,7 @@ def _of_protocol(provider: Provider, identity: Identity) -> Iterator[tuple[str, 
         for row in OIDC_CLAIMS:
             if issuer is not None and identity.claims.get(row.name):
                 yield f"{issuer}:{row.name}", identity.source, identity.claims[row.name]
+    if not isinstance(provider, SamlProvider):
         return
     for name, oid in SAML_ATTRIBUTES.items():
         values = identity.claims.get(name) or identity.claims.get(oid)

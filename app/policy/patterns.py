@@ -8,7 +8,7 @@ product of the two lengths. IAM User Guide, "Policy variables", "Resource", "Act
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -63,9 +63,7 @@ def tokens(text: str, *, variables: bool, wildcards: bool = True) -> tuple[Token
             literal += match.group(1)
             continue
         else:
-            name = match.group(2) if match.group(2) is not None else match.group(4)
-            key = "" if condition_keys.multivalued(name) else fold(name)
-            token = Variable(key, match.group(3), whole)
+            token = _variable(match)
         if literal:
             found.append(literal)
             literal = ""
@@ -74,6 +72,19 @@ def tokens(text: str, *, variables: bool, wildcards: bool = True) -> tuple[Token
     if literal:
         found.append(literal)
     return tuple(found)
+
+
+def variables(text: str) -> Iterator[tuple[int, int, Variable]]:
+    """The variables of a pattern with where each begins and ends in it, in their order."""
+    for match in _WILD_OR_VARIABLE.finditer(text):
+        if match.group(1) is None and match.group(5) is None:
+            yield match.start(), match.end(), _variable(match)
+
+
+def _variable(match: re.Match[str]) -> Variable:
+    name = match.group(2) if match.group(2) is not None else match.group(4)
+    key = "" if condition_keys.multivalued(name) else fold(name)
+    return Variable(key, match.group(3), match.group())
 
 
 def resolve(template: Iterable[Token], context: RequestContext) -> tuple[tuple[str | Wild, ...], bool] | None:

@@ -68,6 +68,7 @@ _SUBJECTS: Final[Mapping[str, _Subject]] = {
     "daypass:authenticationage": _Subject("a sign-in", "{own} is {value} old"),
     "daypass:client": _Subject("the client", none="{you} ask from a browser"),
     "daypass:device": _Subject("the device", none="{you} ask from a browser"),
+    "daypass:identity-id": _Subject("the identity", none="{you} have none in an app here"),
     "daypass:groups": _Subject("the group", "{you} have {value}"),
     "daypass:phishingresistant": _Subject("a sign-in that cannot be phished", "{own} is {value}"),
     "daypass:rolelevel": _Subject("the role's level", "it is {value}"),

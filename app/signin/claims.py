@@ -45,7 +45,8 @@ def identity(
 
     Out: subject and username, each exactly one value of 1 to 255 printable characters without blanks
     around it; e-mail and name likewise, or None where absent or not such a value (they only inform; an
-    OIDC e-mail counts only with `email_verified` true, OIDC Core 5.1); groups sorted, without doubles.
+    e-mail counts only with `email_verified` true, OIDC Core 5.1; a SAML directory's as it is); groups sorted,
+    without doubles.
 
     Raises IdentityIncomplete (subject or username missing, several, empty, overlong, unprintable) and
     GroupsIncomplete (the mapped group claim is missing, cut, overlong or unreadable).
@@ -87,7 +88,7 @@ def _informing(claims: Mapping[str, tuple[str, ...]], claim: str | None) -> str 
 
 def _email(provider: Provider, claims: Mapping[str, tuple[str, ...]]) -> str | None:
     # An address that the person typed in and nobody checked may be somebody else's.
-    if provider.type == "oidc" and claims.get("email_verified") != ("true",):
+    if provider.type != "saml" and claims.get("email_verified") != ("true",):
         return None
     return _informing(claims, provider.claims.email)
 

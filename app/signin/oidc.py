@@ -3,6 +3,7 @@ RFC 6749, RFC 7636, RFC 9207, RFC 9700).
 
     start   discovery → the provider's sign-in page, with state, nonce and code challenge
     finish  state, `iss`, `error` → code for tokens → signature → claims → userinfo, if asked → Identity
+    believe an app's ID token → signature → claims → Identity
 
 Everything fetched goes through the guarded `Fetcher`. Tokens are looked at and forgotten: none is stored,
 logged or quoted in a refusal.
@@ -10,12 +11,10 @@ logged or quoted in a refusal.
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 from urllib.parse import quote_plus
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -28,25 +27,30 @@ from app.errors import (
     OidcToken,
     ProviderFailed,
     Refusal,
-    SignInDenied,
     SignInNotOurs,
     Unknown,
 )
-from app.model import Identity, Metadata, OidcProvider, Outbound, Pending, Proof, SourceId
+from app.model import (
+    Authentication,
+    Identity,
+    Metadata,
+    OidcProvider,
+    Outbound,
+    Pending,
+    Proof,
+    SourceId,
+    TokenKind,
+)
 from app.outbound import Answer, Fetcher
 from app.signin import claims as mapping
-from app.signin import oidc_claims
+from app.signin import oidc_claims, oidc_presented
+from app.signin.oauth2_answers import code_in, is_bearer, json_object, quoted, same
 from app.signin.oidc_discovery import Discovery, Endpoints
-from app.signin.oidc_json import read_object
 from app.signin.oidc_keys import Keys, PublicKey
-from app.signin.oidc_token import signed_payload
+from app.signin.oidc_token import signed_part, signed_payload, unverified_issuer
 from app.signin.places import Places
-from app.signin.seam import Proven, Started
-
-LONGEST_CODE: Final = 8_192
-_LONGEST_ACCESS_TOKEN: Final = 16_384
-_QUOTED: Final = 200
-"""Characters of the provider's own words that go into a detail."""
+from app.signin.presented import check_kind, mark, presented
+from app.signin.seam import Proven, Started, SubjectToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class OidcSource:
         OidcNonce, OidcUserinfo, IdentityIncomplete, GroupsIncomplete, ProviderFailed.
         """
         state = proof.fields.get("state", "")
-        if {pending.source, proof.source} != {self.id} or not _same(state, pending.key):
+        if {pending.source, proof.source} != {self.id} or not same(state, pending.key):
             raise SignInNotOurs("the answer's state is not that of the sign-in it is to finish")
         nonce, verifier = pending.secrets.get("nonce"), pending.secrets.get("code_verifier")
         if not nonce or not verifier:
@@ -120,8 +124,36 @@ class OidcSource:
         with self._places.one():
             endpoints = self._discovery.endpoints()
             self._check_issuer(proof.fields, endpoints)
-            tokens = self._redeem(_code(proof.fields), verifier, endpoints)
+            tokens = self._redeem(code_in(proof.fields, OidcRefused), verifier, endpoints)
             return Proven(self._identity(tokens, nonce, endpoints, now))
+
+    @property
+    def takes(self) -> frozenset[TokenKind]:
+        """ID tokens, whichever app they are made for; an access token of an OpenID provider names nobody."""
+        return frozenset({"id_token"})
+
+    def issued(self, token: SubjectToken) -> bool:
+        """Whether an ID token says that it is of this issuer. Nothing is checked."""
+        return token.kind == "id_token" and unverified_issuer(token.text) == self._provider.issuer
+
+    def believe(self, token: SubjectToken, accepts: Sequence[str], now: datetime) -> Proven:
+        """Believe an ID token that an app presents: signature and claims as at a sign-in, its audience from `accepts`.
+
+        Userinfo is not asked, since no access token comes along: what the source's `claims` name must stand in
+        the ID token. Raises as `seam.Exchangeable.believe`.
+        """
+        check_kind(token, self.takes)
+        provider = self._provider
+        expected = oidc_presented.Presented(provider.issuer, frozenset(accepts), token.nonce)
+        with presented(), self._places.one():
+            found, _ = self._signed(token.text, self._discovery.endpoints())
+            accepted = oidc_presented.check(found, expected, now)
+            return Proven(
+                self._mapped(found, oidc_claims.authentication(found, provider.mfa, now)),
+                expires_at=accepted.expires_at,
+                audience=accepted.audience,
+                mark=mark(self.id, signed_part(token.text), accepted.expires_at, now),
+            )
 
     def metadata(self) -> Metadata:
         """An OpenID client has none to show. Raises Unknown."""
@@ -142,7 +174,7 @@ class OidcSource:
         if issuer is None and endpoints.names_itself:
             raise OidcIssuer("the answer holds no `iss`, though the provider announces it")
         if issuer is not None and issuer != self._provider.issuer:
-            raise OidcIssuer(f"the answer's `iss` is another provider's: {_quoted(issuer)}")
+            raise OidcIssuer(f"the answer's `iss` is another provider's: {quoted(issuer)}")
 
     def _redeem(self, code: str, verifier: str, endpoints: Endpoints) -> _Tokens:
         """The code for tokens (Core 3.1.3.1). Raises OidcRefused, ProviderFailed."""
@@ -164,14 +196,7 @@ class OidcSource:
 
     def _identity(self, tokens: _Tokens, nonce: str, endpoints: Endpoints, now: datetime) -> Identity:
         provider = self._provider
-        algorithm = ""
-
-        def find_key(alg: str, kid: str | None) -> PublicKey:
-            nonlocal algorithm
-            algorithm = alg
-            return self._keys.find(endpoints.keys, alg, kid)
-
-        found = signed_payload(tokens.id_token, provider.algorithms, find_key)
+        found, algorithm = self._signed(tokens.id_token, endpoints)
         expected = oidc_claims.Expected(
             provider.issuer, provider.client_id, nonce, algorithm, tokens.access_token
         )
@@ -179,11 +204,25 @@ class OidcSource:
         authentication = oidc_claims.authentication(found, provider.mfa, now)
         if provider.userinfo:
             found = oidc_claims.merged(found, self._userinfo(tokens, endpoints))
+        return self._mapped(found, authentication)
+
+    def _signed(self, id_token: str, endpoints: Endpoints) -> tuple[dict[str, object], str]:
+        """The payload of an ID token whose signature holds, and its algorithm. Raises OidcToken, ProviderFailed."""
+        algorithm = ""
+
+        def find_key(alg: str, kid: str | None) -> PublicKey:
+            nonlocal algorithm
+            algorithm = alg
+            return self._keys.find(endpoints.keys, alg, kid)
+
+        return signed_payload(id_token, self._provider.algorithms, find_key), algorithm
+
+    def _mapped(self, found: Mapping[str, object], authentication: Authentication) -> Identity:
         return mapping.identity(
-            provider,
+            self._provider,
             oidc_claims.as_text(found),
             authentication,
-            groups_complete=not cut_groups(found, provider),
+            groups_complete=not cut_groups(found, self._provider),
         )
 
     def _userinfo(self, tokens: _Tokens, endpoints: Endpoints) -> dict[str, object]:
@@ -195,58 +234,25 @@ class OidcSource:
         answer = self._fetch.get(endpoints.userinfo, {"Authorization": f"Bearer {tokens.access_token}"})
         if answer.status != 200:
             raise ProviderFailed(f"userinfo: the provider answers with status {answer.status}")
-        return _object(answer, "userinfo")
-
-
-def _code(fields: Mapping[str, str]) -> str:
-    """The code, unless the provider said no. Raises SignInDenied, OidcRefused."""
-    if "error" in fields:
-        described = _quoted(fields.get("error_description", ""))
-        raise SignInDenied(f"the provider answers {_quoted(fields['error'])}: {described}")
-    code = fields.get("code", "")
-    if not 0 < len(code) <= LONGEST_CODE or not code.isascii() or not code.isprintable():
-        raise OidcRefused("the answer holds no code, or one that cannot be one")
-    return code
+        return json_object(answer, "userinfo")
 
 
 def _tokens(answer: Answer) -> _Tokens:
     """The token response (RFC 6749 5.1, 5.2; Core 3.1.3.3). Only status 200 gives tokens."""
     if answer.status in (400, 401):
-        error = _object(answer, "token endpoint").get("error")
+        error = json_object(answer, "token endpoint").get("error")
         if error == "invalid_grant":  # the code is used, expired, another's, or its verifier is
             raise OidcRefused("the provider does not take the code: `invalid_grant`")
-        raise ProviderFailed(f"token endpoint: the provider answers {_quoted(error)}")
+        raise ProviderFailed(f"token endpoint: the provider answers {quoted(error)}")
     if answer.status != 200:
         raise ProviderFailed(f"token endpoint: the provider answers with status {answer.status}")
-    response = _object(answer, "token endpoint")
+    response = json_object(answer, "token endpoint")
     id_token, access_token, kind = (response.get(name) for name in ("id_token", "access_token", "token_type"))
     if not isinstance(id_token, str):
         raise OidcToken("the token response holds no ID token")
-    if access_token is not None and not _is_bearer(access_token, kind):
+    if access_token is not None and not is_bearer(access_token, kind):
         raise ProviderFailed("token endpoint: the access token is not a bearer token")
     return _Tokens(id_token, access_token if isinstance(access_token, str) else None)
-
-
-def _is_bearer(token: object, kind: object) -> bool:
-    """It goes into a header, so it must be what RFC 6750 2.1 says: visible ASCII."""
-    return (
-        isinstance(token, str)
-        and 0 < len(token) <= _LONGEST_ACCESS_TOKEN
-        and token.isascii()
-        and token.isprintable()
-        and " " not in token
-        and isinstance(kind, str)
-        and kind.lower() == "bearer"
-    )
-
-
-def _object(answer: Answer, place: str) -> dict[str, object]:
-    if answer.content_type != "application/json":
-        raise ProviderFailed(f"{place}: the provider's answer is not application/json")
-    try:
-        return read_object(answer.body)
-    except ValueError as error:
-        raise ProviderFailed(f"{place}: the provider's answer cannot be read: {error}") from None
 
 
 def cut_groups(claims: Mapping[str, object], provider: OidcProvider) -> bool:
@@ -255,12 +261,3 @@ def cut_groups(claims: Mapping[str, object], provider: OidcProvider) -> bool:
     if elsewhere is None:
         return False
     return not isinstance(elsewhere, dict) or provider.claims.groups in elsewhere
-
-
-def _quoted(value: object) -> str:
-    """The other side's words for the operator: escaped, cut."""
-    return ascii(value[:_QUOTED]) if isinstance(value, str) else "something that is not text"
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))

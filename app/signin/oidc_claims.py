@@ -6,7 +6,6 @@ is no expiry and `"aud": {"daypass": 1}` no audience.
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from authlib.oidc.core.util import create_half_hash
 
 from app.errors import OidcClaims, OidcNonce, OidcUserinfo
 from app.model import SKEW, Authentication, MfaTrust
+from app.signin.oauth2_answers import same
 
 OLDEST: Final = timedelta(minutes=10)
 """How long ago an ID token that answers our code may have been made; it is made when the code is redeemed."""
@@ -73,20 +73,25 @@ def check(claims: Mapping[str, object], expected: Expected, now: datetime) -> No
         raise OidcClaims("`azp` is not our client ID")
     _check_times(claims, now)
     nonce = claims.get("nonce")
-    if not isinstance(nonce, str) or not _same(nonce, expected.nonce):
+    if not isinstance(nonce, str) or not same(nonce, expected.nonce):
         raise OidcNonce("`nonce` is not that of this sign-in")
+    check_subject(claims)
+    if "at_hash" in claims:
+        _check_access_token(claims["at_hash"], expected)
+
+
+def check_subject(claims: Mapping[str, object]) -> None:
+    """`sub` as Core 2 has it. Raises OidcClaims."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject.isascii() or not 0 < len(subject) <= MAX_SUB:
         raise OidcClaims(f"`sub` is not a string of 1 to {MAX_SUB} ASCII characters")
-    if "at_hash" in claims:
-        _check_access_token(claims["at_hash"], expected)
 
 
 def _check_times(claims: Mapping[str, object], now: datetime) -> None:
     # In seconds, not as dates: a clock at the end of the calendar must refuse, not break.
     today, skew = now.timestamp(), SKEW.total_seconds()
-    expires, issued = _seconds(claims, "exp", now), _seconds(claims, "iat", now)
-    not_before, authenticated = _seconds(claims, "nbf", now), _seconds(claims, "auth_time", now)
+    expires, issued = seconds_of(claims, "exp", now), seconds_of(claims, "iat", now)
+    not_before, authenticated = seconds_of(claims, "nbf", now), seconds_of(claims, "auth_time", now)
     if expires is None or issued is None:
         raise OidcClaims("`exp` or `iat` is missing")
     if today >= expires + skew:
@@ -101,7 +106,7 @@ def _check_times(claims: Mapping[str, object], now: datetime) -> None:
         raise OidcClaims("`auth_time` lies ahead")
 
 
-def _seconds(claims: Mapping[str, object], name: str, now: datetime) -> float | None:
+def seconds_of(claims: Mapping[str, object], name: str, now: datetime) -> float | None:
     """A NumericDate (RFC 7519 2): a JSON number of seconds. None if the claim is not there."""
     if name not in claims:
         return None
@@ -118,12 +123,8 @@ def _check_access_token(at_hash: object, expected: Expected) -> None:
     family = "EdDSA" if expected.algorithm == "Ed25519" else expected.algorithm
     token = expected.access_token
     right = create_half_hash(token, family) if token is not None else None
-    if right is None or not isinstance(at_hash, str) or not _same(at_hash, right.decode("ascii")):
+    if right is None or not isinstance(at_hash, str) or not same(at_hash, right.decode("ascii")):
         raise OidcClaims("`at_hash` is not that of the access token")
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ def authentication(claims: Mapping[str, object], trust: MfaTrust, now: datetime)
     context = claims.get("acr")
     if context is not None and (not isinstance(context, str) or len(context) > MAX_NAME):
         raise OidcClaims("`acr` is not a short string")
-    seconds = _seconds(claims, "auth_time" if "auth_time" in claims else "iat", now)
+    seconds = seconds_of(claims, "auth_time" if "auth_time" in claims else "iat", now)
     if seconds is None:
         raise OidcClaims("`iat` is missing")
     at = datetime.fromtimestamp(seconds, UTC)

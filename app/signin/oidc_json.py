@@ -1,4 +1,4 @@
-"""JSON from a provider, read strictly: one object, or a ValueError."""
+"""JSON from a provider, read strictly: one object or one list, or a ValueError."""
 
 from __future__ import annotations
 
@@ -17,18 +17,31 @@ def read_object(document: bytes) -> dict[str, object]:
     could see two values), NaN or Infinity, a number of thousands of digits, nested too deep, or text with
     a lone surrogate or a NUL, which no store could keep.
     """
+    found = _read(document)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
+
+
+def read_list(document: bytes) -> list[object]:
+    """The JSON list that a document holds, as strictly. Raises ValueError."""
+    found = _read(document)
+    if not isinstance(found, list):
+        raise ValueError("not a JSON list")
+    return found
+
+
+def _read(document: bytes) -> object:
     try:
-        found = json.loads(
+        found: object = json.loads(
             document.decode("utf-8"), object_pairs_hook=_members, parse_constant=_constant, strict=True
         )
+        return found
     except RecursionError:
         raise ValueError("nested too deep") from None
     except ValueError as error:
         # json's own error holds the whole document, which may be a token; only its message goes on.
         raise ValueError(error.msg if isinstance(error, json.JSONDecodeError) else _why(error)) from None
-    if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
-    return found
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

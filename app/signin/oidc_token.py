@@ -7,6 +7,7 @@ another.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -54,6 +55,22 @@ def signed_payload(token: str, algorithms: Collection[str], find_key: FindKey) -
         return read_object(parsed.payload)
     except ValueError as error:
         raise OidcToken(f"the ID token's payload cannot be read: {error}") from None
+
+
+def signed_part(token: str) -> str:
+    """What a token's signature is over (RFC 7515 5.1): the same however the signature itself is written."""
+    return token.rpartition(".")[0]
+
+
+def unverified_issuer(token: str) -> str:
+    """Who a token says that it is of, if it can be read; empty otherwise. Only good for choosing who checks it."""
+    middle = token.split(".")[1:2] if len(token) <= LONGEST and token.isascii() else []
+    try:
+        payload = read_object(urlsafe_b64decode(middle[0] + "=" * (-len(middle[0]) % 4))) if middle else {}
+    except ValueError:
+        return ""
+    issuer = payload.get("iss")
+    return issuer if isinstance(issuer, str) else ""
 
 
 def _parsed(token: str) -> CompactSignature:

@@ -1,4 +1,4 @@
-"""What an operator pastes: a decoded assertion or ID token, read as a sign-in's would be. Nothing is verified.
+"""What an operator pastes: a decoded assertion or ID token, or a profile, read as a sign-in's would be. Nothing is verified.
 
 The identity that comes out is only good for asking what it would get. It must never reach a session.
 """
@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from app.errors import AskRefused
-from app.model import Identity, OidcProvider, Provider, SamlProvider
-from app.signin import oidc_claims, saml
+from app.model import Identity, OAuth2Provider, OidcProvider, Provider, SamlProvider
+from app.signin import oauth2_profile, oidc_claims, saml
 from app.signin.claims import identity
 from app.signin.oidc import cut_groups
 from app.signin.oidc_json import read_object
@@ -27,14 +27,14 @@ _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*
 
 
 def pasted(provider: Provider, document: bytes, now: datetime) -> Identity:
-    """Read a person from JSON: claims of an ID token (or the whole token), or attributes of an assertion.
+    """Read a person from JSON: claims of an ID token (or the whole token), attributes of an assertion, or a profile.
 
     SAML attributes are an object of name → value or values, or a list of `{"name", "values"}`; the subject
     stands under `NameID`, and `AuthnContextClassRef` and `AuthnInstant` beside them. What says no time counts
     as authenticated `now`. Signature, audience and expiry are not looked at.
 
     Raises AskRefused for what is no such document, and what a sign-in with it raises: IdentityIncomplete,
-    GroupsIncomplete, OidcClaims.
+    GroupsIncomplete, OidcClaims, OAuth2Profile.
     """
     if len(document) > LONGEST:
         raise AskRefused("the document is longer than 512 KiB")
@@ -44,6 +44,8 @@ def pasted(provider: Provider, document: bytes, now: datetime) -> Identity:
         raise AskRefused(f"the document is no JSON of claims: {error}") from None
     if isinstance(provider, OidcProvider):
         return _token(provider, tree, now)
+    if isinstance(provider, OAuth2Provider):
+        return oauth2_profile.identity(provider, tree, now)
     return _assertion(provider, tree, now)
 
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from app.clock import Clock
 from app.keyring import Keyring
-from app.model import OidcProvider, Provider, SamlProvider, SourceId
+from app.model import OAuth2Provider, OidcProvider, Provider, SamlProvider, SourceId
 from app.outbound import Fetcher
+from app.signin.oauth2 import OAuth2Source
 from app.signin.oidc import OidcSource
 from app.signin.saml import SamlSource
 from app.signin.seam import KnownMetadata, Source
@@ -36,7 +37,16 @@ def _oidc(provider: Provider, tools: Tools) -> Source:
     return OidcSource(provider, tools.base_url, tools.fetch, tools.clock)
 
 
-KINDS: Final[Mapping[str, Callable[[Provider, Tools], Source]]] = {"saml": _saml, "oidc": _oidc}
+def _oauth2(provider: Provider, tools: Tools) -> Source:
+    assert isinstance(provider, OAuth2Provider)  # noqa: S101  # the table's key says so
+    return OAuth2Source(provider, tools.base_url, tools.fetch)
+
+
+KINDS: Final[Mapping[str, Callable[[Provider, Tools], Source]]] = {
+    "saml": _saml,
+    "oidc": _oidc,
+    "oauth2": _oauth2,
+}
 
 
 def make(providers: Mapping[SourceId, Provider], tools: Tools) -> Mapping[SourceId, Source]:

@@ -7,7 +7,8 @@ One answer goes through four gates, each a module, and no gate sees what the one
     saml_profile    who, for whom, for which request, when: exact, by the clock that is passed in
     claims          attributes → `Identity`, by the source's own tables
 
-Answers that nobody here asked for are refused, as are encrypted assertions: the message goes over TLS, and
+An assertion that an app presents at our token endpoint (RFC 7522) goes through the same gates, with other
+expectations. Answers that nobody here asked for are refused, as are encrypted assertions: the message goes over TLS, and
 our metadata offers no key to encrypt with.
 """
 
@@ -16,15 +17,16 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from app.errors import IdentityIncomplete, SignInNotOurs
+from app.errors import IdentityIncomplete, Refusal, SignInNotOurs
 from app.keyring import Keyring
 from app.model import (
     SKEW,
     Authentication,
+    Identity,
     Metadata,
     MfaTrust,
     Outbound,
@@ -32,14 +34,17 @@ from app.model import (
     Proof,
     SamlProvider,
     SourceId,
+    TokenKind,
 )
 from app.signin import saml_messages, saml_profile
 from app.signin.claims import identity
-from app.signin.saml_profile import NAME_ID, Expected, Statement
-from app.signin.saml_shape import shaped
-from app.signin.saml_signature import schema, verified
+from app.signin.presented import check_kind, mark, presented
+from app.signin.saml_profile import NAME_ID, Expected, ExpectedGrant, Statement
+from app.signin.saml_shape import shaped, shaped_assertion
+from app.signin.saml_signature import schema, verified, verified_assertion
 from app.signin.saml_trust import Fetches, MetadataChange, Trust
-from app.signin.seam import KnownMetadata, OnceOnly, Proven, Started
+from app.signin.saml_xml import SAML
+from app.signin.seam import KnownMetadata, OnceOnly, Proven, Started, SubjectToken
 
 _TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 _METHODS: Final = "http://schemas.microsoft.com/claims/authnmethodsreferences"
@@ -62,6 +67,7 @@ class SamlSource:
         self._provider = provider
         self._keyring = keyring
         self._us = saml_messages.service_provider(base_url, provider.id)
+        self._token_endpoint = f"{base_url}/oauth/token"
         self._trust = Trust(provider, fetch, known, loopback=base_url.startswith("http://"))
 
     @property
@@ -97,19 +103,45 @@ class SamlSource:
         expected = Expected(idp.entity_id, self._us.entity_id, self._us.acs, request_id)
         statement = saml_profile.read(shape, expected, now)
         self._lasting(statement)
-        return Proven(
-            identity(
-                self._provider,
-                statement.attributes,
-                authentication(
-                    self._provider.mfa, statement.attributes, statement.context, statement.authenticated_at
-                ),
-                # A cut list is marked by an attribute, which `identity` reads itself.
-                groups_complete=True,
-            ),
-            (_once(idp.entity_id, statement),),
-            statement.session_ends,
-        )
+        return Proven(self._identity(statement), (_once(idp.entity_id, statement),), statement.session_ends)
+
+    @property
+    def takes(self) -> frozenset[TokenKind]:
+        """Assertions (RFC 7522)."""
+        return frozenset({"saml2"})
+
+    def issued(self, token: SubjectToken) -> bool:
+        """Whether an assertion says that it is of this provider. Nothing is checked, nothing fetched."""
+        idp = self._trust.held()
+        if token.kind != "saml2" or idp is None:
+            return False
+        try:
+            issuer = shaped_assertion(token.text).find(f"{{{SAML}}}Issuer")
+        except Refusal:
+            return False
+        return issuer is not None and issuer.text == idp.entity_id
+
+    def believe(self, token: SubjectToken, accepts: Sequence[str], now: datetime) -> Proven:
+        """Believe an assertion that an app presents at our token endpoint, once.
+
+        Raises as `seam.Exchangeable.believe`; a mark that exists refuses it as at a sign-in.
+        """
+        check_kind(token, self.takes)
+        with presented():
+            idp = self._trust.current(now)
+            assertion = shaped_assertion(token.text)
+            verified_assertion(assertion, [certificate.pem for certificate in idp.certificates])
+            expected = ExpectedGrant(idp.entity_id, frozenset(accepts), self._token_endpoint)
+            statement, audience = saml_profile.read_grant(assertion, expected, now)
+            self._lasting(statement)
+            return Proven(
+                self._identity(statement),
+                (_once(idp.entity_id, statement),),
+                statement.session_ends,
+                expires_at=statement.out_of_date,
+                audience=audience,
+                mark=mark(self.id, statement.assertion_id, statement.out_of_date, now),
+            )
 
     def metadata(self) -> Metadata:
         """Our own metadata towards this source; does not ask the provider."""
@@ -143,6 +175,13 @@ class SamlSource:
         if proof.fields.get("RelayState") != pending.key:
             raise SignInNotOurs("the RelayState is another sign-in's")
         return request_id
+
+    def _identity(self, statement: Statement) -> Identity:
+        how = authentication(
+            self._provider.mfa, statement.attributes, statement.context, statement.authenticated_at
+        )
+        # A cut list is marked by an attribute, which `identity` reads itself.
+        return identity(self._provider, statement.attributes, how, groups_complete=True)
 
     def _lasting(self, statement: Statement) -> None:
         # A transient name is a new one each time (Core 8.3.8): the person would be a stranger each time.

@@ -8,9 +8,9 @@ Pure: reads the verified tree, decides, keeps nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lxml import etree
@@ -28,6 +28,8 @@ from app.model import SKEW
 from app.signin.saml_shape import Shaped
 from app.signin.saml_xml import SAML, quoted, text
 
+LONGEST_GRANT: Final = timedelta(days=1)
+"""How far ahead the end of an assertion may lie that an app presents: so long its mark is kept."""
 BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 NAME_ID: Final = "NameID"
 """The claim name under which the subject's name stands beside the attributes."""
@@ -51,6 +53,18 @@ class Expected:
     recipient: str
     """Our assertion consumer service."""
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedGrant:
+    """What an assertion that an app presents must name, character by character."""
+
+    issuer: str
+    """The provider's entity ID."""
+    audiences: Collection[str]
+    """Those that the app may bring."""
+    recipient: str
+    """Our token endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +96,42 @@ def read(shape: Shaped, expected: Expected, now: datetime) -> Statement:
             raise SamlContent("the version is not 2.0")
         _not_early(message, "IssueInstant", now)
     _response(shape, expected)
-    _issuer(_only(assertion, "Issuer", SamlIssuer), expected)
+    _issuer(_only(assertion, "Issuer", SamlIssuer), expected.issuer)
     subject = _only(assertion, "Subject")
-    ends = [
-        _confirmed(_only(subject, "SubjectConfirmation"), expected, now),
-        _conditions(_only(assertion, "Conditions"), expected, now),
-    ]
+    confirmation, conditions = _only(subject, "SubjectConfirmation"), _only(assertion, "Conditions")
+    ends = [_confirmed(confirmation, expected.recipient, expected.request_id, now)]
+    ends.append(_conditions(conditions, {expected.audience}, now))
+    return _statement(assertion, subject, min(ends), now)
+
+
+def read_grant(assertion: etree._Element, expected: ExpectedGrant, now: datetime) -> tuple[Statement, str]:
+    """Check an assertion whose signature is verified and that an app presents (RFC 7522 3), and read it.
+
+    As for a response, but: the recipient is our token endpoint, never an assertion consumer service; it answers no
+    request of ours; every audience is one that the app may bring, so that nobody else holds it with good reason;
+    and it ends within a day, without tolerance, since what is given for it may not live longer.
+    Out: what it says, and its (first) audience. Raises SamlIssuer, SamlAudience, SamlDestination, SamlTime,
+    SamlContent.
+    """
+    if assertion.get("Version") != "2.0":
+        raise SamlContent("the version is not 2.0")
+    _not_early(assertion, "IssueInstant", now)
+    _issuer(_only(assertion, "Issuer", SamlIssuer), expected.issuer)
+    subject = _only(assertion, "Subject")
+    confirmation, conditions = _only(subject, "SubjectConfirmation"), _only(assertion, "Conditions")
+    ends = [_confirmed(confirmation, expected.recipient, None, now)]
+    ends.append(_conditions(conditions, expected.audiences, now, alone=True))
+    if min(ends) <= now:
+        raise SamlTime(f"the assertion ended at {min(ends).isoformat()}, and now is {now.isoformat()}")
+    if min(ends) - now > LONGEST_GRANT:
+        raise SamlTime(f"the assertion lives until {min(ends).isoformat()}, longer than a day")
+    audience = text(next(conditions.iter(f"{{{SAML}}}Audience")))
+    return _statement(assertion, subject, min(ends), now), audience
+
+
+def _statement(
+    assertion: etree._Element, subject: etree._Element, out_of_date: datetime, now: datetime
+) -> Statement:
     authn = _only(assertion, "AuthnStatement")
     session_ends = None
     if "SessionNotOnOrAfter" in authn.attrib:
@@ -95,7 +139,7 @@ def read(shape: Shaped, expected: Expected, now: datetime) -> Statement:
     name_id = _only(subject, "NameID")
     return Statement(
         assertion_id=assertion.get("ID", ""),
-        out_of_date=min(ends),
+        out_of_date=out_of_date,
         authenticated_at=_not_early(authn, "AuthnInstant", now),
         session_ends=session_ends,
         context=_context(authn),
@@ -117,31 +161,36 @@ def _response(shape: Shaped, expected: Expected) -> None:
     if len(issuers) > 1 or (shape.response_signed and not issuers):
         raise SamlIssuer(f"the response has {len(issuers)} issuers")
     for issuer in issuers:
-        _issuer(issuer, expected)
+        _issuer(issuer, expected.issuer)
 
 
-def _issuer(issuer: etree._Element, expected: Expected) -> None:
-    if _whole(issuer) != expected.issuer or issuer.get("Format", _ENTITY) != _ENTITY:
+def _issuer(issuer: etree._Element, expected: str) -> None:
+    if _whole(issuer) != expected or issuer.get("Format", _ENTITY) != _ENTITY:
         raise SamlIssuer(f"the issuer is `{quoted(text(issuer))}`")
 
 
-def _confirmed(confirmation: etree._Element, expected: Expected, now: datetime) -> datetime:
-    """The bearer may use it here, now, for this request (Profiles 4.1.4.3)."""
+def _confirmed(
+    confirmation: etree._Element, recipient: str, request_id: str | None, now: datetime
+) -> datetime:
+    """The bearer may use it here, now, for this request or for none (Profiles 4.1.4.3, RFC 7522 3)."""
     if confirmation.get("Method") != BEARER:
         raise SamlContent(
             f"the subject is confirmed by `{quoted(confirmation.get('Method'))}`, not as bearer"
         )
     data = _only(confirmation, "SubjectConfirmationData")
-    if data.get("Recipient") != expected.recipient:
+    if data.get("Recipient") != recipient:
         raise SamlDestination(f"Recipient is `{quoted(data.get('Recipient'))}`")
-    if data.get("InResponseTo") != expected.request_id:
+    if data.get("InResponseTo") != request_id:
         raise SignInNotOurs(f"the confirmation's InResponseTo is `{quoted(data.get('InResponseTo'))}`")
     if "NotBefore" in data.attrib:
         _not_early(data, "NotBefore", now)
     return _not_late(data, "NotOnOrAfter", now)
 
 
-def _conditions(conditions: etree._Element, expected: Expected, now: datetime) -> datetime:
+def _conditions(
+    conditions: etree._Element, expected: Collection[str], now: datetime, *, alone: bool = False
+) -> datetime:
+    """Meant for one of `expected` (`alone`: and for nobody else), and in force now (Core 2.5)."""
     restrictions = 0
     for condition in conditions:
         if condition.tag not in _KNOWN_CONDITIONS:
@@ -151,7 +200,8 @@ def _conditions(conditions: etree._Element, expected: Expected, now: datetime) -
         restrictions += 1
         # Audiences of one restriction are alternatives, restrictions all hold (Core 2.5.1.4).
         audiences = [_whole(audience) for audience in condition]
-        if expected.audience not in audiences:
+        ours = [audience for audience in audiences if audience in expected]
+        if not ours or (alone and ours != audiences):
             raise SamlAudience(f"the audience is `{quoted(', '.join(audiences))}`")
     if not restrictions:
         raise SamlAudience("there is no audience")

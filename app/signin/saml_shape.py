@@ -54,6 +54,7 @@ _KEY_HINTS: Final = frozenset(f"{{{DSIG}}}{what}" for what in ("X509Data", "KeyN
 _IDS: Final = frozenset({"ID", "Id", "id", "{http://www.w3.org/XML/1998/namespace}id"})
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _NAME: Final = re.compile(r"[^\W\d][\w.-]*")
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 _NO_ENCRYPTION = (
     "Your directory encrypts its answers, which is not accepted here. "
@@ -87,6 +88,39 @@ def shaped(encoded: str) -> Shaped:
     _status(response)
     assertion = _the_assertion(response)
     return Shaped(response, assertion, _signatures(response, assertion))
+
+
+def shaped_assertion(encoded: str) -> etree._Element:
+    """Read and check an assertion that stands alone, as an app presents it (RFC 7522 2.1).
+
+    In: base64url, with its padding or without, no line ends. Out: the assertion, the only one in its document,
+    signed. Raises SamlShape, and SamlSignature for no signature or a method that is not accepted.
+    """
+    try:
+        assertion = parse(_decoded_url(encoded), MAX_SIZE)
+    except NotAccepted as reason:
+        raise SamlShape(f"the document is {reason}") from None
+    _walk(assertion)
+    if assertion.tag != _ASSERTION:
+        raise SamlShape(f"the document is a `{quoted(str(assertion.tag))}`, not an Assertion")
+    if any(True for _ in assertion.iterdescendants(_ASSERTION)):
+        raise SamlShape("there is an assertion in the assertion")
+    _signatures(assertion, assertion)
+    return assertion
+
+
+def _decoded_url(encoded: str) -> bytes:
+    """RFC 4648 5, strictly: no other character, and no other padding than the right one."""
+    if not 0 < len(encoded) <= MAX_SIZE:
+        raise SamlShape(f"the assertion is empty or longer than {MAX_SIZE} characters")
+    text = encoded.rstrip("=")
+    padded = text + "=" * (-len(text) % 4)
+    if not _BASE64URL.fullmatch(text) or encoded not in (text, padded):
+        raise SamlShape("the assertion is not base64url")
+    try:
+        return binascii.a2b_base64(padded.replace("-", "+").replace("_", "/"), strict_mode=True)
+    except ValueError:
+        raise SamlShape("the assertion is not base64url") from None
 
 
 def _decoded(encoded: str) -> bytes:
@@ -181,12 +215,12 @@ def _the_assertion(response: etree._Element) -> etree._Element:
 # --- signatures -----------------------------------------------------------------------------------
 
 
-def _signatures(response: etree._Element, assertion: etree._Element) -> bool:
-    """Check where signatures stand and what each one says. True if the response is signed too."""
+def _signatures(root: etree._Element, assertion: etree._Element) -> bool:
+    """Check where signatures stand and what each one says. True if the root (the response) is signed too."""
     signed: list[etree._Element] = []
-    for signature in response.iter(_SIGNATURE):
+    for signature in root.iter(_SIGNATURE):
         parent = signature.getparent()
-        if parent is None or not (parent is response or parent is assertion):
+        if parent is None or not (parent is root or parent is assertion):
             raise SamlShape("a signature stands elsewhere than in the response or the assertion")
         if parent in signed:
             raise SamlShape("an element has two signatures")
@@ -194,7 +228,7 @@ def _signatures(response: etree._Element, assertion: etree._Element) -> bool:
         signed.append(parent)
     if assertion not in signed:
         raise SamlSignature("the assertion is not signed")
-    return response in signed
+    return root in signed
 
 
 def _signature(signature: etree._Element, parent: etree._Element) -> None:

@@ -22,6 +22,8 @@ from onelogin.saml2.utils import OneLogin_Saml2_Utils as Utils
 from app.errors import SamlShape, SamlSignature
 from app.signin.saml_shape import Shaped
 
+_ALONE: Final = "/saml:Assertion/ds:Signature"
+"""Where the signature of an assertion stands that is the whole document."""
 _SCHEMA: Final = "saml-schema-protocol-2.0.xsd"
 _COMPILING: Final = threading.Lock()
 
@@ -45,20 +47,32 @@ def verified(shape: Shaped, certificates: Sequence[str]) -> None:
 
     The key inside the message is never used. Raises SamlShape (not of SAML's schema) and SamlSignature.
     """
-    if not schema().validate(shape.response):
-        raise SamlShape("the document does not follow SAML's schema")
-    if shape.response_signed and not _signed(shape, Utils.RESPONSE_SIGNATURE_XPATH, certificates):
+    _follows_schema(shape.response)
+    if shape.response_signed and not _signed(shape.response, Utils.RESPONSE_SIGNATURE_XPATH, certificates):
         raise SamlSignature("the response's signature is not one of the configured certificates'")
-    if not _signed(shape, Utils.ASSERTION_SIGNATURE_XPATH, certificates):
+    _assertion_signed(shape.response, Utils.ASSERTION_SIGNATURE_XPATH, certificates)
+
+
+def verified_assertion(assertion: etree._Element, certificates: Sequence[str]) -> None:
+    """The same for an assertion that stands alone, of the accepted shape. Raises SamlShape, SamlSignature."""
+    _follows_schema(assertion)
+    _assertion_signed(assertion, _ALONE, certificates)
+
+
+def _follows_schema(root: etree._Element) -> None:
+    if not schema().validate(root):
+        raise SamlShape("the document does not follow SAML's schema")
+
+
+def _assertion_signed(root: etree._Element, where: str, certificates: Sequence[str]) -> None:
+    if not _signed(root, where, certificates):
         raise SamlSignature("the assertion's signature is not one of the configured certificates'")
 
 
-def _signed(shape: Shaped, where: str, certificates: Sequence[str]) -> bool:
+def _signed(root: etree._Element, where: str, certificates: Sequence[str]) -> bool:
     try:
         return (
-            Utils.validate_sign(
-                shape.response, xpath=where, multicerts=list(certificates), raise_exceptions=True
-            )
+            Utils.validate_sign(root, xpath=where, multicerts=list(certificates), raise_exceptions=True)
             is True
         )
     except Exception:  # noqa: BLE001 - xmlsec and the library raise their own and others; all mean no

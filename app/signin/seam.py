@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from app.model import Identity, Metadata, Outbound, Pending, Proof, SourceId
+from app.model import Identity, Metadata, Outbound, Pending, Proof, SourceId, TokenKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,23 @@ class Proven:
     """To be marked before the identity is used; a mark that exists refuses the sign-in (`SamlReplay`)."""
     ends_at: datetime | None = None
     """When the session must end at the latest, if the source says so (SAML Core 2.7.2: SessionNotOnOrAfter)."""
+    expires_at: datetime | None = None
+    """Of a subject token: when it ends itself, so that nothing given for it lives longer. None: never, it says."""
+    audience: str = ""
+    """Of a subject token: the upstream audience that it was made for, one of those that the client may bring."""
+    mark: OnceOnly | None = field(default=None, repr=False)
+    """Of a subject token: its own mark, for those who bind it to one client or take it once only."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectToken:
+    """What an app presents for its person (RFC 8693 2.1: `subject_token`; RFC 7522 2.1: `assertion`)."""
+
+    kind: TokenKind
+    text: str = field(repr=False)
+    """As it came: ID token in compact form, access token, or assertion in base64url."""
+    nonce: str | None = field(default=None, repr=False)
+    """What the app sent to the provider as `nonce`, if it wants that looked at. ID tokens only."""
 
 
 class Source(Protocol):
@@ -65,6 +82,32 @@ class Source(Protocol):
 
     def warm(self) -> None:
         """Fill caches at start; never raises (a provider that is down is met at sign-in)."""
+        ...
+
+
+@runtime_checkable
+class Exchangeable(Protocol):
+    """A source whose tokens apps may present. Safe to use from many threads at once."""
+
+    @property
+    def takes(self) -> frozenset[TokenKind]:
+        """The kinds of tokens that it can check; empty if none."""
+        ...
+
+    def issued(self, token: SubjectToken) -> bool:
+        """Whether the token says that it is of this source: to choose who checks it. Proves nothing, never raises."""
+        ...
+
+    def believe(self, token: SubjectToken, accepts: Sequence[str], now: datetime) -> Proven:
+        """Believe a token that an app presents, or refuse it.
+
+        `accepts`: the upstream audiences (client IDs, app IDs, SAML audiences) whose tokens this app may bring;
+        a token made for anything else says nothing here, whoever it is of. What comes out is the identity that
+        a sign-in of the same person gives.
+
+        Raises SubjectTokenRefused and its leaves (Kind, Audience, Expired), IdentityIncomplete,
+        GroupsIncomplete, ProviderFailed.
+        """
         ...
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete, select, update
 
 from app.store.codec import digest
 from app.store.database import Database
 from app.store.tables import ONCE
+from app.store.times import from_micros
+
+_OWNED: Final = select(ONCE.c.owner, ONCE.c.until).where(ONCE.c.mark == bindparam("wanted"))
+_KEEP: Final = (
+    update(ONCE)
+    .where(ONCE.c.mark == bindparam("wanted"), ONCE.c.until < bindparam("end"))
+    .values(until=bindparam("end"))
+)
+_SAME: Final = timedelta(minutes=10)
+"""How much longer a binding is to hold before that is written down."""
 
 
 class OnceOnlyMarks:
@@ -17,6 +28,7 @@ class OnceOnlyMarks:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._insert = database.insert(ONCE).on_conflict_do_nothing().returning(ONCE.c.mark)
+        self._owned, self._keep = database.prepare(_OWNED), database.prepare(_KEEP)
 
     def mark(self, namespace: str, value: str, until: datetime) -> bool:
         """True for the first who marks `value` in `namespace`, in all processes; False for all others.
@@ -26,6 +38,38 @@ class OnceOnlyMarks:
         row = {"mark": digest("once", namespace, value), "until": until}
         with self._database.write() as connection:
             return connection.execute(self._insert, row).one_or_none() is not None
+
+    def bind(self, namespace: str, value: str, owner: str, until: datetime) -> bool:
+        """True if `value` in `namespace` is `owner`'s: the first who binds it has it, in all processes.
+
+        `until`: from when on it may be forgotten; the latest that its owner said counts. A binding and a mark of
+        the same value do not meet.
+        """
+        mark, whose = digest("bound", namespace, value), digest("owner", owner)
+        held = self._holds(mark, whose, until)
+        if held is not None:
+            return held
+        with self._database.write() as connection:
+            row = {"mark": mark, "until": until, "owner": whose}
+            if connection.execute(self._insert, row).one_or_none() is not None:
+                return True
+        # Somebody was faster, or is the owner and wants it for longer.
+        with self._database.write() as connection:
+            found = self._owned(connection, {"wanted": mark}).one_or_none()
+            if found is None or found.owner != whose:
+                return False
+            self._keep(connection, {"wanted": mark, "end": until})
+            return True
+
+    def _holds(self, mark: str, whose: str, until: datetime) -> bool | None:
+        """Whether it is bound to that owner; None if it is bound to nobody, or not for long enough."""
+        with self._database.read() as connection:
+            found = self._owned(connection, {"wanted": mark}).one_or_none()
+        if found is None:
+            return None
+        if found.owner != whose:
+            return False
+        return True if from_micros(found.until) >= until - _SAME else None
 
     def expire(self, now: datetime) -> int:
         """Forget what is out of date; how many those were."""

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from app.model import Scope, Session
+from app.model import GUEST, Scope, Session
 from app.sealing import Sealer
 from app.store.codec import digest, findable, person_key
 from app.store.codes import STANDS, code_digest
 from app.store.database import Database
+from app.store.identities import HAS, WAITS, login_key
 from app.store.sealed import Sealed
 from app.store.session_rows import ALIVE, COLUMNS, LONGEST_ADDRESS, SessionRows
 from app.store.tables import REFRESH_TOKENS, SESSIONS
@@ -70,6 +71,7 @@ class RefreshTokens:
         self._successors = Sealed(sealer, "refresh token successors")
         prepare = database.prepare
         self._code_stands, self._approver = prepare(STANDS), prepare(_APPROVER)
+        self._has, self._waits = prepare(HAS), prepare(WAITS)
         self._begin, self._add = prepare(SESSIONS.insert()), prepare(REFRESH_TOKENS.insert())
         self._use_session, self._use, self._wipe = prepare(_USE_SESSION), prepare(_USE), prepare(_WIPE)
 
@@ -77,11 +79,7 @@ class RefreshTokens:
         self, session: Session, token: str | None, scope: Sequence[Scope], *, code: str | None = None
     ) -> bool:
         """Begin a client's session with its first refresh token; see `tokens.RefreshTokens`."""
-        # No cookie opens it: what stands in place of a cookie's digest is none.
-        row = self._sessions.row(session, f"client {session.id}"[:64])
-        first = None
-        if token is not None:
-            first = self._row(_hash(token), session.id, session.client or "", scope, predecessor=None)
+        rows = self._rows(session, token, scope)
         person = person_key(session.identity.source, session.identity.subject)
         approver = {"wanted": session.approved_by or "", "of": person, "now": session.created_at}
         with self._database.write() as connection:
@@ -91,10 +89,42 @@ class RefreshTokens:
                     return False
             if self._approver(connection, approver).one_or_none() is None:
                 return False
-            self._begin(connection, row)
-            if first is not None:
-                self._add(connection, first)
+            self._insert(connection, *rows)
         return True
+
+    def begin_on_proof(
+        self, session: Session, token: str | None, scope: Sequence[Scope], *, pool: str
+    ) -> bool:
+        """Begin a session for a person, or guest, whom a client brought; see `tokens.RefreshTokens`."""
+        rows = self._rows(session, token, scope)
+        who, id = session.identity, session.pool_identity
+        with self._database.write() as connection:
+            if who.source == GUEST:
+                rests = self._waits(connection, {"wanted": id, "within": pool})
+            else:
+                login = login_key(pool, who.source, who.subject)
+                rests = self._has(connection, {"wanted": login, "of": id})
+            if rests.one_or_none() is None:
+                return False
+            self._insert(connection, *rows)
+        return True
+
+    def _rows(
+        self, session: Session, token: str | None, scope: Sequence[Scope]
+    ) -> tuple[Mapping[str, object], Mapping[str, object] | None]:
+        """A client's session and its first refresh token, sealed before anybody waits for the database."""
+        # No cookie opens it: what stands in place of a cookie's digest is none.
+        row = self._sessions.row(session, f"client {session.id}"[:64])
+        if token is None:
+            return row, None
+        return row, self._row(_hash(token), session.id, session.client or "", scope, predecessor=None)
+
+    def _insert(
+        self, connection: Connection, session: Mapping[str, object], token: Mapping[str, object] | None
+    ) -> None:
+        self._begin(connection, session)
+        if token is not None:
+            self._add(connection, token)
 
     def find(self, token: str, client: str, now: datetime) -> Held | None:
         """Whose token it is. None: unknown, another client's, or its session is over."""

@@ -52,6 +52,7 @@ class SessionRows:
             "device": session.device,
             "approved_by": session.approved_by,
             "signed_in_at": None if session.signed_in_at is None else to_micros(session.signed_in_at),
+            "pool_identity": session.pool_identity,
         }
         return {
             "id": session.id,
@@ -85,6 +86,7 @@ class SessionRows:
             device=document.get("device"),
             approved_by=document.get("approved_by"),
             signed_in_at=None if signed_in_at is None else from_micros(signed_in_at),
+            pool_identity=document.get("pool_identity", ""),
             last_used=row.last_used,
             last_address=row.last_address or "",
         )

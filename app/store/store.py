@@ -8,6 +8,7 @@ from app.store.audit import AuditRecords
 from app.store.codes import Codes
 from app.store.database import Database
 from app.store.devices import Devices
+from app.store.identities import Identities
 from app.store.once import OnceOnlyMarks
 from app.store.opening import open_database
 from app.store.pending import PendingSignIns
@@ -32,6 +33,7 @@ class Store:
         self.devices = Devices(database, sealer)
         self.refresh_tokens = RefreshTokens(database, sealer)
         self.token_keys = TokenKeys(database, sealer)
+        self.identities = Identities(database, sealer)
         self.people = People(database)
         self.revisions = Revisions(database)
         self.provider_metadata = ProviderMetadata(database)

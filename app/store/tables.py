@@ -46,6 +46,8 @@ ONCE: Final = Table(
     METADATA,
     Column("mark", String(64), primary_key=True),
     Column("until", Instant, nullable=False),
+    # Whose it is, as a digest, where somebody may come again; NULL for what is marked a single time.
+    Column("owner", String(64)),
     Index("once_until", "until"),
 )
 
@@ -119,6 +121,37 @@ TOKEN_KEYS: Final = Table(
     Column("made_at", Instant, nullable=False),
     Column("signs_from", Instant, nullable=False),
     Column("document", Text, nullable=False),
+)
+
+POOL_IDENTITIES: Final = Table(
+    "pool_identities",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("pool", Text, nullable=False),
+    # Where a guest came from, as a digest; NULL for the identity of somebody who signed in.
+    Column("guest_address", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used", Instant, nullable=False),
+    # When a guest became somebody.
+    Column("claimed_at", Instant),
+    Index("pool_identities_guests", "guest_address", "created_at"),
+)
+Index(
+    "pool_identities_waiting",
+    POOL_IDENTITIES.c.last_used,
+    sqlite_where=POOL_IDENTITIES.c.guest_address.is_not(None) & POOL_IDENTITIES.c.claimed_at.is_(None),
+    postgresql_where=POOL_IDENTITIES.c.guest_address.is_not(None) & POOL_IDENTITIES.c.claimed_at.is_(None),
+)
+
+POOL_LOGINS: Final = Table(
+    "pool_logins",
+    METADATA,
+    # Digest of pool, source and subject: one identity a person and pool.
+    Column("login", String(64), primary_key=True),
+    Column("identity", String(64), ForeignKey("pool_identities.id", ondelete="CASCADE"), nullable=False),
+    Column("linked_at", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("pool_logins_identity", "identity"),
 )
 
 PEOPLE: Final = Table(

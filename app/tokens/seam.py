@@ -180,6 +180,16 @@ class RefreshTokens(Protocol):
         """
         ...
 
+    def begin_on_proof(
+        self, session: Session, token: str | None, scope: Sequence[Scope], *, pool: str
+    ) -> bool:
+        """The same for a person, or guest, whom the client brought: nobody's session approves of it.
+
+        False, and nothing is begun, if the login is taken away from `session.pool_identity` meanwhile, or the
+        guest's identity has become somebody's. One who does either ends the sessions that began before.
+        """
+        ...
+
     def find(self, token: str, client: str, now: datetime) -> Held | None:
         """Whose token it is. None: unknown, another client's, or its session is over."""
         ...

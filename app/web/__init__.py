@@ -18,11 +18,14 @@ from app.web import admin, api, helper, oauth, ops, portal, relying_party
 from app.web.assets import Assets
 from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.gate import Gate
-from app.web.route import ASSERTION_BODY, GET_ONLY, POST, READ, Csrf, Guard, Route
+from app.web.route import ASSERTION_BODY, GET_ONLY, POST, READ, Cors, Csrf, Guard, Route
 from app.web.static_files import serve
 
 _HERE = Path(__file__).parent
 _ASSETS: Final = Assets(_HERE / "portal" / "static")
+
+_APPS: Final = Cors.CLIENTS
+"""The origins that OAuth clients declare: the pages of apps."""
 
 # fmt: off
 TABLE: Final[tuple[Route, ...]] = (
@@ -60,20 +63,28 @@ TABLE: Final[tuple[Route, ...]] = (
     Route("/saml/<source>/acs",      POST,     Guard.NONE,     Csrf.PENDING, relying_party.acs, body=ASSERTION_BODY),
     Route("/oidc/<source>/callback", GET_ONLY, Guard.NONE,     Csrf.PENDING, relying_party.callback),
 
-    Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me, scope="roles"),
-    Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles, scope="roles"),
-    Route("/v1/explain",             READ,     Guard.API,      Csrf.ORIGIN,  api.explain, scope="roles"),
-    Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials, scope="credentials"),
-    Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link, scope="credentials"),
+    Route("/v1/me",                  READ,     Guard.API,      Csrf.ORIGIN,  api.me, scope="roles", cors=_APPS),
+    Route("/v1/roles",               READ,     Guard.API,      Csrf.ORIGIN,  api.roles, scope="roles", cors=_APPS),
+    Route("/v1/explain",             READ,     Guard.API,      Csrf.ORIGIN,  api.explain, scope="roles", cors=_APPS),
+    Route("/v1/credentials",         POST,     Guard.API,      Csrf.ORIGIN,  api.credentials, scope="credentials",
+          cors=_APPS),
+    Route("/v1/console-link",        POST,     Guard.API,      Csrf.ORIGIN,  api.console_link, scope="credentials",
+          cors=_APPS),
     Route("/v1/openapi.json",        READ,     Guard.NONE,     Csrf.SAFE,    api.openapi),
 
     Route("/oauth/authorize",        READ,     Guard.PAGE,     Csrf.SAFE,    oauth.ask_consent),
     Route("/oauth/authorize",        POST,     Guard.PAGE,     Csrf.FORM,    oauth.decide),
-    Route("/oauth/token",            POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.token, refused=oauth.refused),
+    Route("/oauth/token",            POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.token, refused=oauth.refused,
+          cors=_APPS, client=oauth.named, body=ASSERTION_BODY),
     Route("/oauth/device_authorization",
                                      POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.begin_device, refused=oauth.refused),
-    Route("/oauth/revoke",           POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.revoke, refused=oauth.refused),
+    Route("/oauth/revoke",           POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.revoke, refused=oauth.refused,
+          cors=_APPS, client=oauth.named),
     Route("/oauth/introspect",       POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.introspect, refused=oauth.refused),
+    Route("/oauth/identity/link",    POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.link, refused=oauth.refused,
+          cors=_APPS, client=oauth.named, body=ASSERTION_BODY),
+    Route("/oauth/identity/unlink",  POST,     Guard.CLIENT,   Csrf.PROOF,   oauth.unlink, refused=oauth.refused,
+          cors=_APPS, client=oauth.named, body=ASSERTION_BODY),
     Route("/oauth/jwks",             READ,     Guard.NONE,     Csrf.SAFE,    oauth.jwks),
     Route("/.well-known/oauth-authorization-server",
                                      READ,     Guard.NONE,     Csrf.SAFE,    oauth.metadata),

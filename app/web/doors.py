@@ -18,12 +18,15 @@ from app.model import (
     DeviceRequest,
     DeviceStarted,
     Entitlement,
+    ExchangeAsk,
+    Exchanged,
     Explanation,
     Grant,
     GrantAsk,
     GrantProof,
     Metadata,
     Outbound,
+    PoolIdentity,
     Proof,
     RoleAsk,
     Scope,
@@ -31,6 +34,7 @@ from app.model import (
     SignedIn,
     SignInAsk,
     SourceId,
+    SubjectProof,
     Tokens,
     TokenState,
 )
@@ -116,6 +120,35 @@ class BrokerDoor(Protocol):
 
     def decide_device(self, session: Session, user_code: str, *, allow: bool, caller: Caller) -> None:
         """Let it in or turn it away. Raises UserCodeUnknown, SignInNotFresh, TooMany."""
+        ...
+
+    def exchange(
+        self, client: ClientProof, subject: SubjectProof, ask: ExchangeAsk, *, caller: Caller
+    ) -> Exchanged:
+        """What an app brings of its person → a token of ours, or AWS credentials (RFC 8693; RFC 7522).
+
+        Raises GrantError and its kin, ProofRefused and its kin, AccessRefused, Unknown, UpstreamFailed, TooMany.
+        """
+        ...
+
+    def begin_guest(self, client: ClientProof, ask: ExchangeAsk, *, caller: Caller) -> Exchanged:
+        """Somebody who has not signed in. Raises as `exchange`."""
+        ...
+
+    def link(
+        self, client: ClientProof, subject: SubjectProof, other: SubjectProof, *, caller: Caller
+    ) -> PoolIdentity:
+        """A second login for the same identity, by proof of both. Raises as `exchange`, and LoginTaken."""
+        ...
+
+    def unlink(
+        self, client: ClientProof, subject: SubjectProof, source: str, *, caller: Caller
+    ) -> PoolIdentity:
+        """Take the login of a source away from an identity, never the last. Raises as `exchange`, and LoginNeeded."""
+        ...
+
+    def origin_known(self, origin: str, client: str | None = None) -> bool:
+        """Whether a client (None: any) declares this web origin."""
         ...
 
     def introspect(self, client: ClientProof, token: str, *, caller: Caller) -> TokenState:

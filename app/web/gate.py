@@ -18,6 +18,7 @@ from app.errors import (
     AskRefused,
     Internal,
     NotSignedIn,
+    OriginRefused,
     Refusal,
     RoleForbidden,
     RoleUnknown,
@@ -25,9 +26,9 @@ from app.errors import (
     Unknown,
 )
 from app.model import Settings
-from app.web import bodies, caller, cookies, guards, headers, page, paths, problems, times
+from app.web import bodies, caller, cookies, cors, guards, headers, page, paths, problems, times
 from app.web.doors import AdministrationDoor, BrokerDoor
-from app.web.route import ORDINARY_BODY, Guard, Route
+from app.web.route import ORDINARY_BODY, Cors, Guard, Route
 from app.web.visit import Visit
 
 log = logging.getLogger("daypass.web")
@@ -76,11 +77,14 @@ class Gate:
         if row is None:
             if isinstance(request.routing_exception, RequestRedirect):
                 raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
-            return None
+            return self._preflight() if request.method == "OPTIONS" else None
         if request.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
             raise MethodNotAllowed(valid_methods=row.methods)
         if row.guard is not Guard.API and (elsewhere := _other_name(request, settings)):
             return page.see_other(elsewhere)
+        if origin := cors.elsewhere(row, request, settings):
+            cors.check_declared(g.visit, origin)
+            g.reader = origin
         try:
             g.visit = guards.identify(row, g.visit)
         except NotSignedIn:
@@ -91,6 +95,8 @@ class Gate:
             ):
                 return self._to_sign_in(settings)
             raise
+        if origin:
+            self._check_reader(row, origin)
         guards.protect(row, g.visit)
         return None
 
@@ -99,6 +105,11 @@ class Gate:
         settings: Settings = g.get("settings") or self._settings()
         request_id: str = g.get("request_id", "-")
         headers.secure(response, settings, request_id)
+        row = self._row()
+        if row is not None and row.cors is not Cors.NONE:
+            response.vary.add("Origin")
+            if reader := g.get("reader"):
+                cors.let_read(response, reader)
         where = g.get("caller")
         log.info(
             "answered",
@@ -122,6 +133,22 @@ class Gate:
             _log_defect(second, request_id)
             return problems.last_resort(request_id)
 
+    def _preflight(self) -> Response | None:
+        """The answer to a preflight; None if it is none, so that OPTIONS is as any method that is not taken."""
+        rows = [row for row in self._rows.values() if _matches(row, request)]
+        answer = cors.preflight(rows, g.visit)
+        if answer is not None:
+            g.reader = request.headers["Origin"]
+        return answer
+
+    def _check_reader(self, row: Route, origin: str) -> None:
+        """Now that the client is known. Raises OriginRefused, which that page cannot read."""
+        try:
+            cors.check_own(row, g.visit, origin)
+        except OriginRefused:
+            g.reader = None
+            raise
+
     def _refuse(self, error: Exception, request_id: str) -> Response:
         refusal = self._recorded(problems.of_exception(error))
         if isinstance(refusal, Internal) and error is not refusal:
@@ -130,7 +157,7 @@ class Gate:
             _log_refusal(refusal, request_id)
         row = self._row()
         if row is not None and row.refused is not None:
-            response = row.refused(refusal, request_id)
+            response = row.refused(refusal, request_id, request)
         elif problems.wants_json(request):
             response = problems.as_problem(refusal, request_id, row.scope if row else None)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import Response
+from flask import Request, Response
 
 from app.errors import Refusal
 from app.model import Scope
@@ -55,6 +55,8 @@ class Cors(StrEnum):
     """Which other origins may read the answer."""
 
     NONE = "none"
+    CLIENTS = "clients"
+    """Those that the client which asks declares; never with a cookie (`app.web.cors`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class Route:
     """Takes a `Visit` and the variable parts of the address by name."""
     scope: Scope | None = None
     """What an access token must have been given for; every API row names one."""
-    refused: Callable[[Refusal, str], Response] | None = None
-    """A refusal (and the request's id) as this address's clients read it; None: problem+json or a page."""
+    refused: Callable[[Refusal, str, Request], Response] | None = None
+    """A refusal (with the request's id, and the request) as this address's clients read it; None: problem+json or a page."""
     cors: Cors = Cors.NONE
+    client: Callable[[Request], str] | None = None
+    """Which client a request says it is of; for every row with `Guard.CLIENT` that other origins may call."""
     body: int = ORDINARY_BODY
     """Most bytes of a request body, whether or not its length was announced."""
 

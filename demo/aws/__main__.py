@@ -24,7 +24,7 @@ def _from_environment() -> KeyPair | None:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted. Exit code 0, or 2 if it cannot start as asked."""
     parser = argparse.ArgumentParser(
-        prog="python -m demo.aws", description="An AWS double (STS and console) for demonstration and tests."
+        prog="python -m demo.aws", description="An AWS double (STS, console, S3) for demonstration and tests."
     )
     parser.add_argument(
         "--port", type=int, default=8090, help="port on 127.0.0.1 (default 8090; 0: any free one)"
@@ -60,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
-    print(f"AWS double on {double.url} (STS, /federation, /console). This is not AWS.", flush=True)
+    print(
+        f"AWS double on {double.url} (STS, /federation, /console, S3 buckets). This is not AWS.", flush=True
+    )
     if options.state is None and _from_environment() is None:
         print(f"Key of the broker: AWS_ACCESS_KEY_ID={double.broker.access_key_id}")
         print(f"                   AWS_SECRET_ACCESS_KEY={double.broker.secret_access_key}", flush=True)

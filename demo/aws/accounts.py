@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ from cryptography.fernet import Fernet
 
 Document = Mapping[str, Any]
 """A policy document, as parsed JSON."""
+
+_TAKEN = frozenset({"console", "federation", "oauth"})
+"""First parts of addresses that are not a bucket's."""
 
 EXTERNAL_ID = "sandbox-7c1f0d4e"
 """What the sandbox account asks for unless something else is said."""
@@ -78,6 +82,18 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """An S3 bucket, without a policy of its own: only its own account's callers get in."""
+
+    name: str
+    account: str
+    """Twelve digits."""
+    region: str
+    origins: tuple[str, ...] = ()
+    """Of pages that may ask (CORS), each with at most one `*`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """Everything that IAM knows."""
 
@@ -87,6 +103,7 @@ class Accounts:
     """ARN of the user whose long-term key the broker holds."""
     users: Mapping[str, User]
     roles: Mapping[str, Role]
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
 
 
 def unique_id(prefix: str, arn: str) -> str:
@@ -117,16 +134,27 @@ def parse(raw: Mapping[str, Any]) -> Accounts:
     """Accounts from plain data. Raises KeyError, TypeError or ValueError for another shape."""
     users = [User(user["arn"], tuple(user.get("policies", ()))) for user in raw["users"]]
     roles = [_role(role) for role in raw["roles"]]
+    buckets = [_bucket(bucket) for bucket in raw.get("buckets", ())]
     accounts = Accounts(
         partition=raw.get("partition", "aws"),
         regions=frozenset(raw.get("regions", ("us-east-1",))),
         broker=raw["broker"],
         users={user.arn: user for user in users},
         roles={role.arn: role for role in roles},
+        buckets={bucket.name: bucket for bucket in buckets},
     )
     if accounts.broker not in accounts.users:
         raise ValueError(f"the broker's user {accounts.broker} is not among the users")
     return accounts
+
+
+def _bucket(raw: Mapping[str, Any]) -> Bucket:
+    bucket = Bucket(raw["name"], raw["account"], raw["region"], tuple(raw.get("origins", ())))
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket.name) or bucket.name in _TAKEN:
+        raise ValueError(f"{bucket.name} is no name for a bucket here")
+    if any(origin.count("*") > 1 for origin in bucket.origins):
+        raise ValueError(f"{bucket.name}: an origin has at most one *")
+    return bucket
 
 
 def _role(raw: Mapping[str, Any]) -> Role:

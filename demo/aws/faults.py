@@ -1,7 +1,7 @@
 """Faults that tests switch on: what a broken, slow or lying AWS answers.
 
 A fault is `{"kind": …, "calls": N, "action": …}` and holds for the next N calls of that action
-(`AssumeRole`, `GetCallerIdentity`, `getSigninToken`, or `*`).
+(`AssumeRole`, `GetCallerIdentity`, `getSigninToken`, `PutObject`, …, or `*`).
 
 | kind | what happens |
 |---|---|
@@ -77,6 +77,11 @@ class Fault:
         if fault.kind not in KINDS:
             raise ValueError(f"unknown kind {fault.kind!r}; known: {', '.join(sorted(KINDS))}")
         return fault
+
+    @property
+    def error(self) -> Rejected | None:
+        """What is refused with, for kinds that are an error of AWS's."""
+        return _ERRORS.get(self.kind)
 
     def apply(self, reply: Reply, request_id: str) -> Reply:
         """The answer that goes out instead (kinds that are about time or connections are the server's)."""

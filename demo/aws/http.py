@@ -7,6 +7,7 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +16,15 @@ from typing import Any
 
 from demo.aws import sts as sts_actions
 from demo.aws.accounts import Accounts, KeyPair, State, shipped
+from demo.aws.bodies import BodyRefused, read_body
 from demo.aws.clock import Clock
 from demo.aws.faults import Fault, Faults
 from demo.aws.federation import Federation
 from demo.aws.identity import Directory
 from demo.aws.log import Log
+from demo.aws.s3 import S3
+from demo.aws.s3.objects import too_large
+from demo.aws.s3.service import LARGEST_BODY
 from demo.aws.sts import Sts
 from demo.aws.tokens import Seal
 from demo.aws.wire import Rejected, Reply, Request, as_json, failure
@@ -47,6 +52,7 @@ class Double:
         directory = Directory(accounts, state.broker, seal)
         self._sts = Sts(accounts, directory, seal)
         self._federation = Federation(accounts, directory, seal, self.url)
+        self._s3 = S3(accounts, directory)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="aws-double", daemon=True)
         self._started = False
 
@@ -92,7 +98,34 @@ class Double:
             reply, action = self._federation.handle(request, self.clock.now())
             self.log.add(action, reply.status, method=request.method)
             return self._faulty(action, reply, request_id)
+        if self._s3.owns(request):
+            return self._bucket(request, request_id)
         return self._call(request, request_id)
+
+    def largest(self, request: Request) -> int:
+        """Bytes that the body of this request may have."""
+        return LARGEST_BODY if self._s3.owns(request) else LARGEST
+
+    def streams(self, request: Request) -> bool:
+        """Whether the body may come in chunks, its size said by none of the headers."""
+        return self._s3.owns(request)
+
+    def too_large(self, request: Request) -> Reply:
+        """The answer to a body that has more, or whose size cannot be known beforehand."""
+        if self._s3.owns(request):
+            return self._s3.refused(request, too_large(), str(uuid.uuid4()))
+        return Reply(413, "text/plain", b"A body needs a Content-Length of at most 256 KiB.\n")
+
+    def _bucket(self, request: Request, request_id: str) -> tuple[Reply, Fault | None]:
+        done = self._s3.handle(request, request_id, self.clock.now())
+        self.log.add(done.action, done.reply.status, request_id=request_id, **done.facts)
+        fault = self.faults.take(done.action)
+        if fault is None:
+            return done.reply, None
+        error = fault.error
+        if error is not None:
+            return self._s3.refused(request, error, request_id), fault
+        return fault.apply(done.reply, request_id), fault
 
     def _call(self, request: Request, request_id: str) -> tuple[Reply, Fault | None]:
         action = "unknown"
@@ -232,30 +265,57 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
+    def do_HEAD(self) -> None:
+        self._serve()
+
     def do_POST(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
         self._serve()
 
     def do_DELETE(self) -> None:
         self._serve()
 
+    def do_OPTIONS(self) -> None:
+        self._serve()
+
+    def handle_expect_100(self) -> bool:
+        """Before a body that the caller has not sent yet: not if it would be refused for its size."""
+        if not self._announced_fits():
+            self.close_connection = True
+            self._send(self.server.double.too_large(self._request(b"")))
+            return False
+        return super().handle_expect_100()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: a query may hold a sign-in token."""
 
     def _serve(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > LARGEST:
-            self.close_connection = True
-            self._send(Reply(413, "text/plain", b"A body needs a Content-Length of at most 256 KiB.\n"))
-            return
-        body = self.rfile.read(int(length))
-        path, _, query = self.path.partition("?")
-        headers = tuple((name, str(value)) for name, value in self.headers.items())
         double = self.server.double
+        request = self._request(b"")
         try:
-            reply, fault = double.answer(Request(self.command, path, query, headers, body))
+            body = read_body(
+                self.rfile, self.headers, double.largest(request), chunked=double.streams(request)
+            )
+        except BodyRefused:
+            self.close_connection = True
+            self._send(double.too_large(request))
+            return
+        try:
+            reply, fault = double.answer(replace(request, body=body))
         except Rejected as rejected:
             reply, fault = failure(rejected, str(uuid.uuid4())), None
         self._send(reply, fault)
+
+    def _request(self, body: bytes) -> Request:
+        path, _, query = self.path.partition("?")
+        headers = tuple((name, str(value)) for name, value in self.headers.items())
+        return Request(self.command, path, query, headers, body)
+
+    def _announced_fits(self) -> bool:
+        length = self.headers.get("Content-Length", "0")
+        return not length.isdecimal() or int(length) <= self.server.double.largest(self._request(b""))
 
     def _send(self, reply: Reply, fault: Fault | None = None) -> None:
         kind = fault.kind if fault else ""
@@ -269,12 +329,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = closing
         fields = [
             f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
-            f"Content-Type: {reply.content_type}",
-            f"Content-Length: {len(reply.body)}",
+            *([f"Content-Type: {reply.content_type}"] if reply.content_type else []),
+            *([f"Content-Length: {len(reply.body)}"] if reply.status != HTTPStatus.NO_CONTENT else []),
             *(f"{name}: {value}" for name, value in reply.headers),
             *(["Connection: close"] if closing else []),
         ]
         head = ("\r\n".join(fields) + "\r\n\r\n").encode("latin-1")
+        if self.command == "HEAD":
+            self.wfile.write(head)
+            return
         if fault is not None and kind == "drip":
             self.wfile.write(head)
             for byte in self._dripping(reply.body, fault.seconds):

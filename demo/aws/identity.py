@@ -40,11 +40,11 @@ class Directory:
         Raises Rejected: InvalidClientTokenId, SignatureDoesNotMatch, ExpiredToken, and what `sigv4` raises.
         """
         signed = sigv4.read(request)
-        secret, known = self._secret(signed.access_key_id, signed.token)
+        secret, known = self.secret_of(signed.access_key_id, signed.token)
         sigv4.verify(
             request, signed, secret, knows_region=lambda region: region in self._accounts.regions, now=now
         )
-        self._fresh(known, now)
+        self.fresh(known, now)
         return known
 
     def holder(self, access_key_id: str, secret: str, token: str, now: datetime) -> Known:
@@ -52,13 +52,14 @@ class Directory:
 
         Raises Rejected as `signer` does.
         """
-        right, known = self._secret(access_key_id, token)
+        right, known = self.secret_of(access_key_id, token)
         if not hmac.compare_digest(right.encode(), secret.encode()):
             raise Rejected(403, "SignatureDoesNotMatch", "The secret does not belong to the access key.")
-        self._fresh(known, now)
+        self.fresh(known, now)
         return known
 
-    def _secret(self, access_key_id: str, token: str | None) -> tuple[str, Known]:
+    def secret_of(self, access_key_id: str, token: str | None) -> tuple[str, Known]:
+        """The secret of an access key, and who has it; expired ones too. Raises Rejected."""
         if token is None:
             found = self._users.get(access_key_id)
             if found is None:
@@ -77,7 +78,8 @@ class Directory:
         )
 
     @staticmethod
-    def _fresh(known: Known, now: datetime) -> None:
+    def fresh(known: Known, now: datetime) -> None:
+        """Raises Rejected (ExpiredToken) for a session that is over."""
         if known.session is not None and known.session.expiration <= now:
             raise Rejected(403, "ExpiredToken", "The security token included in the request is expired")
 

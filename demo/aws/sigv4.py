@@ -18,7 +18,7 @@ from demo.aws.wire import Rejected, Request
 
 WINDOW = timedelta(minutes=5)
 
-_AUTHORIZATION = re.compile(
+AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=(?P<credential>[^,\s]+), *SignedHeaders=(?P<signed>[^,\s]+), *"
     r"Signature=(?P<signature>[^,\s]+) *"
 )
@@ -47,7 +47,7 @@ def read(request: Request) -> Signed:
     header = request.header("authorization")
     if header is None:
         raise Rejected(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-    found = _AUTHORIZATION.fullmatch(header)
+    found = AUTHORIZATION.fullmatch(header)
     if found is None:
         raise _incomplete(
             "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters."
@@ -128,7 +128,9 @@ def verify(
     text = "\n".join(
         ("AWS4-HMAC-SHA256", signed.stamp, scope, hashlib.sha256(canonical.encode("latin-1")).hexdigest())
     )
-    expected = hmac.digest(_key(secret, signed.date, signed.region), text.encode(), "sha256").hex()
+    expected = hmac.digest(
+        signing_key(secret, signed.date, signed.region, "sts"), text.encode(), "sha256"
+    ).hex()
     if not _HEX.fullmatch(signed.signature) or not hmac.compare_digest(expected, signed.signature):
         # AWS quotes the canonical string, session token and all: callers must be able to live with that.
         raise _mismatch(
@@ -141,10 +143,21 @@ def verify(
 
 def canonical_request(request: Request, names: tuple[str, ...], digest: str) -> str:
     """The canonical request, from the request as it came in."""
-    headers = "".join(f"{name}:{_values(request, name)}\n" for name in names)
     return "\n".join(
-        (request.method, _path(request.path), _query(request.query), headers, ";".join(names), digest)
+        (
+            request.method,
+            _path(request.path),
+            canonical_query(request.query),
+            canonical_headers(request, names),
+            ";".join(names),
+            digest,
+        )
     )
+
+
+def canonical_headers(request: Request, names: tuple[str, ...]) -> str:
+    """A line for each signed header."""
+    return "".join(f"{name}:{_values(request, name)}\n" for name in names)
 
 
 def _values(request: Request, name: str) -> str:
@@ -169,7 +182,8 @@ def _path(path: str) -> str:
     return quote(normal, safe="/-_.~")  # encoded once on the wire, once more here
 
 
-def _query(query: str) -> str:
+def canonical_query(query: str) -> str:
+    """The parameters, each encoded anew, in order."""
     if not query:
         return ""
     pairs = (part.partition("=") for part in query.split("&"))
@@ -182,9 +196,10 @@ def _encoded(text: str) -> str:
     return quote(unquote_to_bytes(text), safe="-_.~")
 
 
-def _key(secret: str, date: str, region: str) -> bytes:
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key of one day, region and service."""
     key = ("AWS4" + secret).encode()
-    for part in (date, region, "sts", "aws4_request"):
+    for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
 

@@ -1,4 +1,4 @@
-"""What the OpenID provider remembers: codes and access tokens, in memory, for minutes."""
+"""What an OAuth server of the directory remembers: codes and access tokens, in memory, for minutes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Code:
     code_challenge: str
     code_challenge_method: str
     expires_at: datetime
+    client_id: str
 
     def get_redirect_uri(self) -> str:
         return self.redirect_uri

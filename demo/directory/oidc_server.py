@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
-from authlib.oauth2.rfc6749 import InvalidRequestError
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc6750 import BearerTokenValidator
-from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import UserInfoEndpoint
 from authlib.oidc.core.grants import OpenIDCode
@@ -18,7 +15,8 @@ from flask import Flask
 from joserfc.jwk import RSAKey
 
 from demo.directory.clock import MovableClock
-from demo.directory.grants import CODE_LIFE, TOKEN_LIFE, Code, Granted, Grants, Token
+from demo.directory.code_grant import code_grant, pkce_always
+from demo.directory.grants import TOKEN_LIFE, Granted, Grants, Token
 
 SCOPES: Final = ("openid", "profile", "email", "groups")
 ALGORITHM: Final = "RS256"
@@ -144,51 +142,10 @@ def make_server(
     )
     server.scopes_supported = list(SCOPES)
 
-    class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-        def save_authorization_code(self, code: str, request: Any) -> None:
-            asked = request.payload.data
-            grants.keep_code(
-                Code(
-                    value=code,
-                    granted=request.user,
-                    redirect_uri=request.payload.redirect_uri,
-                    scope=request.scope,
-                    nonce=asked.get("nonce"),
-                    code_challenge=asked["code_challenge"],
-                    code_challenge_method=asked["code_challenge_method"],
-                    expires_at=clock.now() + CODE_LIFE,
-                )
-            )
-
-        def query_authorization_code(self, code: str, client: Client) -> Code | None:
-            # Taken here, not deleted after the answer as authlib does: of two at once, one gets it.
-            return grants.take_code(code, clock.now())
-
-        def delete_authorization_code(self, authorization_code: Code) -> None:
-            pass
-
-        def authenticate_user(self, authorization_code: Code) -> Granted:
-            return authorization_code.granted
-
-    server.register_grant(CodeGrant, [_pkce(), _id_tokens(issuer, clock)])
+    server.register_grant(code_grant(grants, clock), [pkce_always(), _id_tokens(issuer, clock)])
     server.register_extension(issuer_parameter(issuer))
     server.register_endpoint(_userinfo(issuer, grants, clock))
     return server
-
-
-def _pkce() -> CodeChallenge:
-    class S256Always(CodeChallenge):  # type: ignore[misc]
-        """Authlib takes `plain`, and asks public clients only (RFC 9700 section 2.1.1)."""
-
-        SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
-
-        def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
-            asked = grant.request.payload.data
-            if not asked.get("code_challenge") or asked.get("code_challenge_method") != "S256":
-                raise InvalidRequestError("PKCE with S256 is required.", redirect_uri=redirect_uri)
-            super().validate_code_challenge(grant, redirect_uri)
-
-    return S256Always(required=True)
 
 
 def _id_tokens(issuer: Issuer, clock: MovableClock) -> OpenIDCode:

@@ -19,7 +19,7 @@ class Person:
     username: str
     password: str = field(repr=False)
     provider: str
-    """Which source of the broker this person comes in by: `corp` (SAML) or `partner` (OpenID)."""
+    """Which source of the broker this person comes in by: `corp` (SAML), `partner` (OpenID) or `social` (OAuth 2.0)."""
     subject: str
     name: str
     email: str

@@ -1,7 +1,8 @@
-"""Both listeners of the directory in one process."""
+"""All listeners of the directory in one process."""
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from demo.directory.oidc_site import oidc_site
 from demo.directory.saml_peer import Broker
 from demo.directory.saml_site import saml_site
 from demo.directory.site import Setting
+from demo.directory.social_server import ANOTHER, NATIVE, OURS, App
+from demo.directory.social_site import social_site
 
 HOST: Final = "127.0.0.1"
 
@@ -36,11 +39,18 @@ class Plan:
     """The broker's base address, http on this machine."""
     state: Path
     client_secret: str = field(repr=False)
+    social_secret: str = field(repr=False)
+    """Of the app at the social network."""
     saml_port: int = 0
     oidc_port: int = 0
+    social_port: int = 0
     client_id: str = "daypass"
     oidc_provider: str = "partner"
     """Id of the broker's OpenID source, for its redirect address."""
+    social_provider: str = "social"
+    """Id of the broker's source for the social network, likewise."""
+    pages: tuple[str, ...] = ()
+    """Redirect addresses of the app's own pages in browsers."""
     broker_certificate: bytes | None = None
     """PEM that signs the broker's requests; None to read it in the broker's metadata."""
     sign_response: bool = True
@@ -50,7 +60,7 @@ class Directory:
     """The directory, running."""
 
     def __init__(self, plan: Plan) -> None:
-        """Bind both listeners and answer. Raises NotHere, OSError (port in use, folder not writable)."""
+        """Bind the listeners and answer. Raises NotHere, OSError (port in use, folder not writable)."""
         parts = urlsplit(plan.broker)
         if parts.scheme != "http" or parts.hostname not in ("localhost", HOST) or parts.path:
             raise NotHere(
@@ -60,18 +70,16 @@ class Directory:
         self.clock = MovableClock()
         everybody = people.load()
         held = keys.load_or_create(plan.state, self.clock.now())
-        saml_socket = _bind(plan.saml_port)
-        try:
-            oidc_socket = _bind(plan.oidc_port)
-        except OSError:
-            saml_socket.close()
-            raise
-        self.saml_url = f"http://{HOST}:{saml_socket.getsockname()[1]}"
-        self.oidc_url = f"http://{HOST}:{oidc_socket.getsockname()[1]}"
+        sockets = _bind_all(plan.saml_port, plan.oidc_port, plan.social_port)
+        self.saml_url, self.oidc_url, self.social_url = (
+            f"http://{HOST}:{each.getsockname()[1]}" for each in sockets
+        )
 
-        def setting(origin: str, title: str, provider: str) -> Setting:
+        def setting(
+            origin: str, title: str, provider: str, page_origins: frozenset[str] = frozenset()
+        ) -> Setting:
             those = people.of(provider, everybody)
-            return Setting(origin, title, plan.broker, those, self.clock, held.cookie_key)
+            return Setting(origin, title, plan.broker, those, self.clock, held.cookie_key, page_origins)
 
         signer = saml.Signer(
             entity_id=f"{self.saml_url}/metadata",
@@ -88,13 +96,38 @@ class Directory:
             redirect_uri=f"{plan.broker}/oidc/{plan.oidc_provider}/callback",
         )
         partners = oidc_site(setting(self.oidc_url, "Partners", "partner"), issuer, client)
-        self._servers = [_serve(saml_socket, company), _serve(oidc_socket, partners)]
+        ours = App(
+            app_id=OURS,
+            name="Acme's app",
+            secret=plan.social_secret,
+            redirect_uris=(f"{plan.broker}/oidc/{plan.social_provider}/callback",),
+            pages=(NATIVE, *plan.pages),
+        )
+        another = App(app_id=ANOTHER, name="Somebody else's app", secret=secrets.token_hex(20))
+        chirp = social_site(
+            setting(self.social_url, "Chirp", "social", ours.origins | another.origins), (ours, another)
+        )
+        self._servers = [
+            _serve(each, app) for each, app in zip(sockets, (company, partners, chirp), strict=True)
+        ]
 
     def stop(self) -> None:
-        """Close both listeners. A request under way may be cut."""
+        """Close the listeners. A request under way may be cut."""
         for server in self._servers:
             server.shutdown()
             server.server_close()
+
+
+def _bind_all(*ports: int) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    try:
+        for port in ports:
+            bound.append(_bind(port))
+    except OSError:
+        for each in bound:
+            each.close()
+        raise
+    return bound
 
 
 def _bind(port: int) -> socket.socket:

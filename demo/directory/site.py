@@ -1,4 +1,4 @@
-"""What both listeners share: pages, headers, the guard against other hosts, sign-out, and the test controls."""
+"""What the listeners share: pages, headers, the guard against other hosts, sign-out, and the test controls."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ class Setting:
     people: People
     clock: MovableClock
     cookie_key: bytes = field(repr=False)
+    page_origins: frozenset[str] = frozenset()
+    """Origins of other pages that may call `PAGE_PATHS`."""
+
+
+PAGE_PATHS = ("/token", "/me")
+"""What is for pages of other origins, where there are any."""
 
 
 def make_site(setting: Setting, desk: Desk) -> Flask:
@@ -42,7 +48,7 @@ def make_site(setting: Setting, desk: Desk) -> Flask:
     port = urlsplit(setting.origin).port
     app.config.update(
         SECRET_KEY=setting.cookie_key,
-        # Cookies know no ports: the two listeners, and two copies of the demo, must not share one.
+        # Cookies know no ports: the listeners, and two copies of the demo, must not share one.
         SESSION_COOKIE_NAME=f"demo_directory_{port}",
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=256 * 1024,
@@ -50,7 +56,7 @@ def make_site(setting: Setting, desk: Desk) -> Flask:
     )
     faults = Faults()
     app.jinja_env.globals.update(title=setting.title, broker=setting.broker)
-    app.before_request(lambda: _only_this_machine(port or 80))
+    app.before_request(lambda: _only_this_machine(port or 80, setting.page_origins))
     app.before_request(lambda: _misbehave(faults))
     app.after_request(_headers)
     app.register_error_handler(HTTPException, _error_page)
@@ -71,13 +77,16 @@ def make_site(setting: Setting, desk: Desk) -> Flask:
     return app
 
 
-def _only_this_machine(port: int) -> None:
+def _only_this_machine(port: int, pages: frozenset[str]) -> None:
     # The listener is on loopback; this keeps out pages of other sites that point a name or a form here.
     hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
     if request.host not in hosts:
         abort(421, "This demo answers to 127.0.0.1 only.")
     origin = request.headers.get("Origin")
-    if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc not in hosts:
+    welcome = (
+        not origin or urlsplit(origin).netloc in hosts or (origin in pages and request.path in PAGE_PATHS)
+    )
+    if request.method not in ("GET", "HEAD", "OPTIONS") and not welcome:
         abort(403, "This form was sent from another site.")
 
 

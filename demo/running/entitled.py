@@ -55,6 +55,11 @@ class ConfiguredRole:
     external_id: object
     """As written: None, or a reference `{env: NAME}`."""
 
+    @property
+    def for_apps(self) -> bool:
+        """Allowed to apps' people alone. A template may open it to others, but its session policy is not for them."""
+        return bool(self.allow) and all(group.startswith("app/") for group in self.allow)
+
 
 def read(text: str) -> Any:
     """A YAML file's content, or None if it is not YAML: the broker will say what is wrong with it."""
@@ -131,7 +136,11 @@ def demo_people(files: Mapping[str, str], everybody: Sequence[Person]) -> list[d
             continue
         groups = source.groups(person)
         opened = frozenset[str]().union(*(levels.get(group, frozenset()) for group in groups))
-        may = (role.arn for role in every_role if role.allow & set(groups) or role.level in opened)
+        may = (
+            role.arn
+            for role in every_role
+            if role.allow & set(groups) or (role.level in opened and not role.for_apps)
+        )
         told.append(
             {
                 "username": person.username,

@@ -16,7 +16,7 @@ from demo.running.relocate import MAIN_FILE
 
 MARK: Final = ".daypass-demo"
 """A file in the folder: it is the demo's, and locked while a demo runs in it."""
-ALWAYS: Final = ("PARTNER_CLIENT_SECRET", "SANDBOX_EXTERNAL_ID")
+ALWAYS: Final = ("PARTNER_CLIENT_SECRET", "SANDBOX_EXTERNAL_ID", "SOCIAL_CLIENT_SECRET")
 
 
 class CannotRun(Exception):

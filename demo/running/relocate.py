@@ -40,6 +40,14 @@ class Ports:
         return self.broker + 2
 
     @property
+    def social(self) -> int:
+        return self.broker + 3
+
+    @property
+    def app(self) -> int:
+        return self.broker + 4
+
+    @property
     def aws(self) -> int:
         return self.broker + 90
 
@@ -54,6 +62,14 @@ class Ports:
     @property
     def oidc_url(self) -> str:
         return f"http://127.0.0.1:{self.oidc}"
+
+    @property
+    def social_url(self) -> str:
+        return f"http://127.0.0.1:{self.social}"
+
+    @property
+    def app_url(self) -> str:
+        return f"http://127.0.0.1:{self.app}"
 
     @property
     def aws_url(self) -> str:
@@ -106,7 +122,8 @@ def _port_table(main_text: str, ports: Ports) -> dict[int, int]:
     table: dict[int, int] = {}
     for written in (_written_port(main_text), SHIPPED_PORT):
         old = Ports(written)
-        table |= {old.broker: ports.broker, old.saml: ports.saml, old.oidc: ports.oidc, old.aws: ports.aws}
+        table |= {old.broker: ports.broker, old.saml: ports.saml, old.oidc: ports.oidc}
+        table |= {old.social: ports.social, old.app: ports.app, old.aws: ports.aws}
     return table
 
 

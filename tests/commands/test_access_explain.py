@@ -198,6 +198,13 @@ def test_attributes_get_every_role_with_its_reason_and_what_could_be_opened(past
     assert "Nothing of what was pasted was verified" in err
 
 
+def test_a_profile_of_a_social_network_is_a_person_too(paste):
+    status, out, _ = paste({"id": 4711, "handle": "robin"}, source="social")
+    assert status == 1 and "social/robin (subject 4711)" in out
+    status, _, err = paste({"id": True, "handle": "robin"}, source="social")
+    assert status == 1 and "whole number" in err and "Traceback" not in err
+
+
 def test_a_list_of_attributes_is_the_same(paste):
     as_list = [
         {"Name": name, "Values": value if isinstance(value, list) else [value]}

@@ -339,6 +339,46 @@ def test_questions_that_make_no_sense_are_2(
 # --- clients ------------------------------------------------------------------------------------------
 
 
+def test_what_an_app_may_bring_and_be_given_is_told(
+    folder: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out(capsys, "apply", "--yes")
+    role = "arn:aws:iam::111122223333:role/Admin"
+    text = f"name: A\ngrants: [exchange]\naccepts: {{partner: [web, ios]}}\nguests: true\nroles: [{role}]\n"
+    app = folder / "clients" / "a.yaml"
+    app.parent.mkdir()
+    app.write_text(text)
+    added = out(capsys, "plan", status=1).splitlines()
+    assert added[added.index("  + a (A)") :] == [
+        "  + a (A)",
+        "      name: A",
+        "      grants: exchange",
+        "      redirect_uris: none",
+        "      scopes: roles, credentials",
+        "      secret: none",
+        "      accepts: partner: web, ios",
+        "      pool: a",
+        "      guests: let in, in the group app/a/guests",
+        f"      roles: only {role}",
+        "      subject_tokens: reuse",
+    ]
+    out(capsys, "apply", "--yes")
+    changed = text.replace("guests: true", "pool: b\norigins: [https://a.test]\ncredentials: 20m")
+    app.write_text(changed + "subject_tokens: once\n")
+    told = out(capsys, "plan", status=1).splitlines()
+    assert "  ~ a (A)" in told, told
+    assert told[told.index("  ~ a (A)") :] == [
+        "  ~ a (A)",
+        "      pool: b (was a)",
+        "      origins: https://a.test (was none)",
+        "      guests: none (was let in, in the group app/a/guests)",
+        "      credentials: at most 20m (was none)",
+        "      subject_tokens: once (was reuse)",
+    ]
+    (change,) = json.loads(out(capsys, "apply", "--yes", "--json"))["clients"]
+    assert (change["before"]["pool"], change["after"]["pool"]) == ("a", "b")
+
+
 def test_a_client_that_comes_changes_or_goes_is_told(
     folder: Path, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -174,7 +174,7 @@ def test_inline_policies_and_guardrails_are_linted_where_they_stand(folder: Path
 
 
 def test_the_shipped_folder_is_right_without_a_warning() -> None:
-    environ = {"PARTNER_CLIENT_SECRET": "x", "SANDBOX_EXTERNAL_ID": "xx"}
+    environ = {"PARTNER_CLIENT_SECRET": "x", "SANDBOX_EXTERNAL_ID": "xx", "SOCIAL_CLIENT_SECRET": "x"}
     shipped = Path(__file__).parents[2] / "config"
     assert check_folder(shipped, environ).problems == ()
     assert (shipped / "policies/office-hours.test.jsonl").read_text().count("expect") >= 4

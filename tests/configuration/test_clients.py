@@ -91,7 +91,7 @@ MISTAKES = {
     "an unknown grant": (
         "[code, device, refresh]",
         "[code, devise]",
-        ":2:16  grants  expected one of `code`, `device`, `refresh`; did you mean `device`?",
+        ":2:16  grants  expected one of `code`, `device`, `refresh`, `exchange`; did you mean `device`?",
     ),
     "a grant twice": (
         "[code, device, refresh]",

@@ -9,12 +9,27 @@ from pathlib import Path
 import pytest
 
 from app.configuration import load, read_folder
-from app.model import ClaimMap, Effect, GroupMap, MfaTrust, OidcProvider, RoleArn, SamlProvider, SourceId
+from app.model import (
+    EXCHANGE,
+    ClaimMap,
+    Client,
+    Effect,
+    GroupMap,
+    MfaTrust,
+    OidcProvider,
+    RoleArn,
+    SamlProvider,
+    SourceId,
+)
 from app.policy import Kind, evaluate, intersect, parse
 from tests.configuration.builders import ENVIRON, FILES, edited, files, loaded, revision, said
 
 SHIPPED = Path(__file__).parents[2] / "config"
-SECRETS = {"PARTNER_CLIENT_SECRET": "s3cr3t", "SANDBOX_EXTERNAL_ID": "ext-4711"}
+SECRETS = {
+    "PARTNER_CLIENT_SECRET": "s3cr3t",
+    "SANDBOX_EXTERNAL_ID": "ext-4711",
+    "SOCIAL_CLIENT_SECRET": "s0cial",
+}
 
 
 def test_the_shipped_configuration_is_right_and_has_no_warning() -> None:
@@ -44,7 +59,20 @@ def test_the_shipped_company_is_the_one_that_is_promised() -> None:
         "ReadOnly": {"engineering", "finance", "contractors", "auditors"},
         "Billing": {"finance"},
         "Developer": {"engineering"},
+        "AppUploads": {"app/photo-app", "app/photo-app/guests"},
     }
+    uploads = RoleArn("arn:aws:iam::444455556666:role/AppUploads")
+    assert found.roles[uploads].session_policy == "own-folder"
+    assert found.clients["photo-app"] == Client(
+        id="photo-app",
+        name="Shoebox",
+        grants=frozenset({EXCHANGE, "refresh_token"}),
+        accepts={SourceId("social"): ("acme-app",)},
+        pool="photo",
+        origins=("http://127.0.0.1:8004",),
+        guests=True,
+        roles=(uploads,),
+    )
     developer = found.roles[RoleArn("arn:aws:iam::444455556666:role/Developer")]
     assert (developer.via, developer.external_id) == ("arn:aws:iam::111122223333:role/Hub", "ext-4711")
     assert (developer.level, developer.account_name, developer.tags) == ("power", "sandbox", {"team": "web"})

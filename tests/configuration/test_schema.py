@@ -21,7 +21,8 @@ DISK = ROOT / "docs" / "reference" / "schema"
 
 
 def kind_of(path: str) -> str:
-    return "provider" if path.startswith("providers/") else Path(path).stem
+    folder = path.partition("/")[0]
+    return {"providers": "provider", "clients": "client"}.get(folder, Path(path).stem)
 
 
 def data(written: str) -> object:

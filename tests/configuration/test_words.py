@@ -303,12 +303,12 @@ MISTAKES = {
     "a kind of provider that is none": (
         C,
         ("type: saml", "type: smal"),
-        "config/providers/corp.yaml:1:7  type  expected `saml` or `oidc`; did you mean `saml`?",
+        "config/providers/corp.yaml:1:7  type  expected `saml`, `oidc` or `oauth2`; did you mean `saml`?",
     ),
     "a provider without a kind": (
         C,
         ("type: saml\n", ""),
-        "config/providers/corp.yaml:1:1  type  is missing; expected: `saml` or `oidc`",
+        "config/providers/corp.yaml:1:1  type  is missing; expected: `saml`, `oidc` or `oauth2`",
     ),
     "a key of the other kind": (
         C,

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from app.audit import AuditWriter
 from app.clock import SystemClock
+from app.model import GUEST, Authentication, Identity, Session
 from app.sealing import Sealer
 from app.store import Store, open_store
 from app.tokens import Approved, CodeGrant, Rotated, SigningKeys
@@ -25,9 +26,11 @@ from tests.store.builders import (
     CORP,
     MINUTE,
     NOW,
+    PARTNER,
     clients_session,
     device_grant,
     event,
+    identity,
     pending,
 )
 
@@ -113,8 +116,52 @@ def first_key(store: Store, thread: int) -> str:
     return SigningKeys(store.token_keys, At()).current()[0]
 
 
+def identify(store: Store, thread: int) -> str:
+    return store.identities.of("photos", CORP, "ana-7", NOW)
+
+
+def bind(store: Store, thread: int) -> list[object]:
+    owner = ("photos", "notes")[thread % 2]
+    return [owner, store.once.bind("token", "t", owner, NOW + MINUTE)]
+
+
+def only(store: Store, statement: str) -> str:
+    with store.identities._database.read() as connection:
+        return connection.exec_driver_sql(statement).scalar_one()
+
+
+def claim(store: Store, thread: int) -> str:
+    guest = only(store, "SELECT id FROM pool_identities")
+    return str(store.identities.claim("photos", guest, CORP, f"{os.getpid()}-{thread}", NOW))
+
+
+def claim_and_begin(store: Store, thread: int) -> str:
+    """The guest goes on, or signs in."""
+    guest = only(store, "SELECT id FROM pool_identities")
+    if thread % 5 == 0:
+        return str(store.identities.claim("photos", guest, CORP, f"{os.getpid()}-{thread}", NOW))
+    who = Identity(GUEST, guest, "guest", {}, Authentication(NOW))
+    return begun(store, clients_session(f"{os.getpid()}-{thread}", identity=who, pool_identity=guest))
+
+
+def unlink_and_begin(store: Store, thread: int) -> str:
+    """One login is taken away while another of its sessions begins."""
+    ana = only(store, "SELECT id FROM told")
+    if thread % 5 == 0:
+        return "unlinked" if store.identities.unlink("photos", ana, PARTNER, NOW) else "gone"
+    who = identity(source=PARTNER, subject="ana@home")
+    return begun(store, clients_session(f"{os.getpid()}-{thread}", identity=who, pool_identity=ana))
+
+
+def begun(store: Store, made: Session) -> str:
+    return "begun" if store.refresh_tokens.begin_on_proof(made, None, BOTH, pool="photos") else "over"
+
+
+POOL_JOBS = (identify, bind, claim, claim_and_begin, unlink_and_begin)
 TOKEN_JOBS = (redeem, take_code, rotate, fork, poll, ask, decide, first_key)
-JOBS = {job.__name__: job for job in (take, mark, end, activate, count, chain, opened, *TOKEN_JOBS)}
+JOBS = {
+    job.__name__: job for job in (take, mark, end, activate, count, chain, opened, *TOKEN_JOBS, *POOL_JOBS)
+}
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from tests.store.builders import (
     NOW,
     ODD,
     PARTNER,
+    clients_session,
     event,
     identity,
     pending,
@@ -278,10 +279,16 @@ def test_only_the_living_among_a_persons_sessions_are_given_where_that_is_asked(
     assert [found.id for found in store.sessions.of(CORP, "ana-7", NOW)] == ["s3"]
 
 
+def test_a_session_keeps_the_identity_that_its_person_has_in_the_clients_pool(store):
+    apps = clients_session(approved_by=None, pool_identity="5f6c3ab1-1111-4222-8333-444455556666")
+    store.sessions.add("token", apps)
+    assert store.sessions.by_id("c1", NOW).pool_identity == apps.pool_identity
+
+
 def test_a_session_from_before_there_were_clients_is_a_browsers_own(store):
     store.sessions.add("token", session())
     document = load(sealer().open(sql(store, "SELECT document FROM sessions")[0].document).decode())
-    for name in ("client", "device", "approved_by", "signed_in_at", "trust"):
+    for name in ("client", "device", "approved_by", "signed_in_at", "trust", "pool_identity"):
         del document["document"][name]
     sealed = sealer().seal(dump(document).encode())
     sql(store, "UPDATE sessions SET document = :document, last_address = NULL", document=sealed)

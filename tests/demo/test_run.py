@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def free_ports() -> Ports:
-    """Four ports that belong together and are free."""
-    for base in range(18100 + os.getpid() % 500 * 4, 30000, 4):
+    """Ports that belong together and are free."""
+    for base in range(18100 + os.getpid() % 500 * 5, 30000, 5):
         ports = Ports(base)
         try:
-            for port in (ports.broker, ports.saml, ports.oidc, ports.aws):
+            for port in (ports.broker, ports.saml, ports.oidc, ports.social, ports.app, ports.aws):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
@@ -108,11 +108,13 @@ def test_the_facts_are_written_when_all_is_up(running: Running):
     assert requests.get(f"{ports.base_url}/readyz", timeout=5).status_code == 200
     assert requests.get(f"{ports.saml_url}/metadata", timeout=5).status_code == 200
     assert requests.get(f"{ports.oidc_url}/jwks", timeout=5).status_code == 200
+    assert requests.get(f"{ports.app_url}/settings.json", timeout=5).json()["broker"] == ports.base_url
     told = running.output.read_text()
+    assert ports.app_url in told
     assert ports.base_url in told and "demo-ana" in told and "Ctrl-C" in told
 
 
-@pytest.mark.parametrize("username", ["ana", "ben", "chloe", "dan", "piotr", "quinn"])
+@pytest.mark.parametrize("username", ["ana", "ben", "chloe", "dan", "piotr", "quinn", "robin"])
 def test_a_person_of_the_facts_signs_in_and_has_the_roles_they_name(username: str, running: Running):
     facts = running.facts()
     person = next(one for one in facts["people"] if one["username"] == username)
@@ -193,7 +195,7 @@ def children(pid: int) -> dict[int, str]:
 
 
 def nothing_listens(ports: Ports) -> bool:
-    for port in (ports.broker, ports.saml, ports.oidc, ports.aws):
+    for port in (ports.broker, ports.saml, ports.oidc, ports.social, ports.app, ports.aws):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return False

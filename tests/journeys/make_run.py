@@ -22,7 +22,8 @@ def free_ports() -> Ports:
     while True:
         with suppress(ValueError, CannotRun):
             ports = Ports(free_port())
-            refuse_used_ports(dict.fromkeys((ports.broker, ports.saml, ports.oidc, ports.aws), "a test"))
+            every = (ports.broker, ports.saml, ports.oidc, ports.social, ports.app, ports.aws)
+            refuse_used_ports(dict.fromkeys(every, "a test"))
             return ports
 
 

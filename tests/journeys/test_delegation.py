@@ -210,4 +210,4 @@ def test_a_generated_policy_is_drafted_written_planned_applied_seen_and_taken_ba
 
 def test_the_shipped_company_lets_nobody_administer(tmp_path) -> None:
     for path in (ROOT / "config").rglob("*.json"):
-        assert "daypass:" not in path.read_text()
+        assert "daypass:" not in path.read_text().replace("${daypass:", ""), "but as a variable"

@@ -265,6 +265,16 @@ def test_only_ascii_letters_have_no_case() -> None:
     assert (found["daypass:Claim/KEY"], found["daypass:Claim/\u212aEY"]) == ("1", "2")
 
 
+def test_the_identity_in_an_apps_pool_is_known_of_its_sessions_and_absent_elsewhere() -> None:
+    browser = context(principal(), role("A"), CALLER, NOW)
+    assert "daypass:identity-id" not in browser
+    app = context(principal(), role("A"), replace(CALLER, client="app", identity_id="5f6c"), NOW)
+    assert app["daypass:identity-id"] == app["DayPass:Identity-ID"] == "5f6c"
+    # A claim of that name stays a claim.
+    claims = principal(claims={"daypass:identity-id": ("evil",), "identity-id": ("evil",)})
+    assert "daypass:identity-id" not in context(claims, role("A"), CALLER, NOW)
+
+
 def test_client_and_device_are_known_of_a_helper_and_absent_in_a_browser() -> None:
     browser = context(principal(), role("A"), CALLER, NOW)
     assert "daypass:Client" not in browser and "daypass:Device" not in browser

@@ -10,6 +10,7 @@ from app.model import (
     GroupMap,
     Identity,
     MfaTrust,
+    OAuth2Provider,
     OidcProvider,
     SamlProvider,
     SourceId,
@@ -81,6 +82,17 @@ def test_an_openid_sources_own_keys_have_its_issuer_in_front() -> None:
     assert "login.partner.test/x:azp" not in found
 
 
+def test_a_plain_oauth_source_has_no_keys_of_its_own() -> None:
+    social = OAuth2Provider(
+        SourceId("social"), "Chirp", "https://a", "https://t", "https://u", "app", None,
+        ClaimMap(subject="id", username="handle"), GroupMap({}),
+    )  # fmt: skip
+    found = keys(person("social", {"id": ("1",), "NameID": ("n",), "mail": ("m",)}), providers=(social,))
+    assert found["daypass:Claim/id"].seen == ("1",)
+    assert not [name for name in found if name.startswith("saml:")]
+    assert "aws:MultiFactorAuthAge" not in found
+
+
 def test_the_second_factors_age_is_offered_where_a_source_is_believed_about_factors() -> None:
     trusting = SamlProvider(
         CORP.id, "S", CORP.claims, CORP.groups, metadata_url="x", mfa=MfaTrust(frozenset({"c"}))
@@ -108,6 +120,11 @@ def test_what_is_offered_about_a_person_is_in_their_context() -> None:
     )
     missing = {name for name, each in found.items() if "partner" not in each.sources and name not in context}
     assert missing == {"daypass:Claim/uid", "sts:SourceIdentity"}  # not sent; known once the request is built
+
+
+def test_the_identity_is_offered_where_an_app_has_a_pool() -> None:
+    assert "daypass:identity-id" not in {each.name for each in offered({}, (), ())}
+    assert "daypass:identity-id" in {each.name for each in offered({}, (), (), pooled=True)}
 
 
 def test_clients_are_offered_by_name_and_devices_without() -> None:

@@ -50,7 +50,7 @@ from app.model import (
 from app.policy.actions import AdminAction
 from app.web import make_app
 from app.web.doors import AdministrationDoor
-from tests.web.grants import FakeGrants
+from tests.web.apps import FakeApps
 
 NOW = datetime(2026, 11, 24, 10, 10, tzinfo=UTC)
 BASE = "http://localhost:8000"
@@ -128,7 +128,7 @@ class FixedClock:
 
 
 @dataclass
-class FakeBroker(FakeGrants):
+class FakeBroker(FakeApps):
     """Does what the broker promises to the web layer, in memory; `fail` makes a method raise."""
 
     entitlements: Sequence[Entitlement] = tuple(Entitlement(role) for role in ROLES)

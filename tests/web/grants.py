@@ -26,6 +26,7 @@ from app.errors import (
 )
 from app.model import (
     DEVICE_CODE,
+    EXCHANGE,
     SCOPES,
     Caller,
     Client,
@@ -54,7 +55,9 @@ KEYS = {
 }
 CLIENTS = {
     "cli": Client("cli", "daypass command line", EVERY_GRANT, ("http://127.0.0.1/callback",)),
-    "wiki": Client("wiki", "Wiki", EVERY_GRANT, ("https://wiki.acme.test/cb?from=daypass",), secret=SECRET),
+    "wiki": Client(
+        "wiki", "Wiki", EVERY_GRANT | {EXCHANGE}, ("https://wiki.acme.test/cb?from=daypass",), secret=SECRET
+    ),
     "app": Client("app", "Pocket", EVERY_GRANT, ("com.acme.pocket:/signed-in",)),
     "six": Client("six", "Six", EVERY_GRANT, ("http://[::1]/cb",)),
 }

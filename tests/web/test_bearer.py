@@ -10,7 +10,7 @@ from app.web import TABLE
 from app.web.api.openapi import OPERATIONS
 from app.web.guards import identify
 from app.web.route import Guard
-from tests.web.builders import ARN, EVIL, World, person
+from tests.web.builders import ARN, BASE, World, person
 from tests.web.test_table import named, path_of
 
 API = [row for row in TABLE if row.guard is Guard.API]
@@ -84,8 +84,8 @@ def test_a_token_for_something_else_is_403_and_says_what_it_lacks(row):
 
 
 @pytest.mark.parametrize("row", API, ids=named)
-@pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}])
-def test_with_a_token_the_origin_does_not_matter_and_no_origin_may_read(row, headers):
+@pytest.mark.parametrize("headers", [{"Origin": BASE}, {"Sec-Fetch-Site": "cross-site"}])
+def test_with_a_token_nothing_is_asked_of_who_is_no_page_of_another_origin(row, headers):
     answer = call(with_token(*SCOPES), row, headers)
     assert answer.status_code == 200
     assert not [name for name in dict(answer.headers) if name.lower().startswith("access-control-")]

@@ -149,6 +149,18 @@ def test_hostile_claims_and_words_are_escaped_on_the_page():
     assert page.count("&lt;script&gt;") >= 5
 
 
+def test_what_is_allowed_and_cannot_be_given_here_is_no_yes():
+    world = signed_in()
+    yes = Decision(Effect.ALLOW, (StatementRef("office", 0, "AtWork"),), 7)
+    world.broker.refusal = replace(world.broker.refusal, decision=yes, would_change="Ask in the app.")
+    page = world.browser.get(f"/why?role={FORBIDDEN}").text
+    assert "Not here" in page and "Ask in the app." in page
+    assert "You may use this role" not in page and "/keys?role=" not in page
+    world.broker.refusal = replace(world.broker.refusal, would_change="")
+    page = world.browser.get(f"/why?role={FORBIDDEN}").text
+    assert "You may use this role" in page and "/keys?role=" in page
+
+
 def test_an_odd_backtick_breaks_no_page():
     world = signed_in()
     world.broker.refusal = replace(world.broker.refusal, why="one ` alone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from app.access import Known, RoleTurn, Shift, Turn
 from app.admin import ClientChange, FileChange
@@ -11,7 +12,7 @@ from app.commands.config.words import count
 from app.commands.times import zulu
 from app.configuration.clients_file import GRANTS
 from app.drafts import Handed
-from app.model import Client
+from app.model import EXCHANGE, LONGEST, Client
 
 _NAMES = 8
 """People of one shift, …"""
@@ -19,6 +20,8 @@ _ROLES = 40
 """… its roles, …"""
 _SHIFTS = 30
 """… and shifts, that are printed; --json has them all."""
+_TOLD = frozenset({"name", "grants", "redirect_uris", "scopes", "secret"})
+"""Facts of a new client that are told even where it has none."""
 _SIGNS = {Turn.GAINS: "+", Turn.WIDENS: "+", Turn.CHANGES: "~", Turn.NARROWS: "-", Turn.LOSES: "-"}
 _WORDS = {
     Turn.GAINS: "gain",
@@ -100,7 +103,8 @@ def client_lines(changes: Sequence[ClientChange]) -> Iterator[str]:
         before, after = _client(each.before), _client(each.after)
         for fact, value in after.items():
             was = before.get(fact)
-            if value != was:  # of a new one, all that it is
+            # Of a new one, all that it is, and of what only some have, what it has.
+            if value != was and (value or was or fact in _TOLD):
                 yield f"      {fact}: {value or 'none'}" + (f" (was {was or 'none'})" if each.before else "")
 
 
@@ -128,7 +132,21 @@ def _client(client: Client | None) -> dict[str, str]:
         "redirect_uris": ", ".join(client.redirect_uris),
         "scopes": ", ".join(client.scopes),
         "secret": "has one" if client.confidential else "",
+        "accepts": "; ".join(
+            f"{source}: {printable(', '.join(audiences))}" for source, audiences in client.accepts.items()
+        ),
+        "pool": client.pool,
+        "origins": ", ".join(client.origins),
+        "guests": f"let in, in the group app/{client.id}/guests" if client.guests else "",
+        "credentials": f"at most {_minutes(client.credentials)}" if client.credentials < LONGEST else "",
+        "roles": "" if client.roles is None else f"only {', '.join(client.roles)}",
+        "subject_tokens": ("once" if client.once else "reuse") if EXCHANGE in client.grants else "",
     }
+
+
+def _minutes(span: timedelta) -> str:
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    return f"{minutes}m" + (f"{seconds}s" if seconds else "")
 
 
 def file_objects(files: Sequence[FileChange], *, diff: bool) -> list[dict[str, object]]:

@@ -102,7 +102,7 @@ OPERATIONS: Final = (
 _ERRORS: Mapping[int, str] = {
     400: "The request could not be read.",
     401: "Not signed in, or the token is not accepted.",
-    403: "The decision is no, the token was given for less, or the request came from another site.",
+    403: "The decision is no, the token was given for less, or the request came from another site or origin.",
     404: "There is no such thing, or nothing you could do would open it.",
     405: "This address does not take that method.",
     413: "The request is too large.",
@@ -149,7 +149,8 @@ def document(cookie: str) -> Json:
                     "bearerFormat": "JWT",
                     "description": (
                         "An access token of `/oauth/token` (RFC 6750), with the scope that stands beside it. "
-                        "What a 401 or 403 is about stands in `WWW-Authenticate`."
+                        "What a 401 or 403 is about stands in `WWW-Authenticate`. A page may call with one (CORS) "
+                        "from the origins that the token's client declares, and from no other."
                     ),
                 },
             },

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.model import SHORTEST, ConsoleLink, Credentials, Effect, Entitlement, Explanation, Session
-from app.web import asks, listing, times
+from app.web import asks, listing, process, times
 
 Json = dict[str, Any]
 
@@ -56,15 +56,8 @@ def explanation(told: Explanation) -> Json:
 
 
 def credentials(given: Credentials) -> Json:
-    """What `credential_process` takes (AWS SDKs and Tools Reference Guide, "Process credential provider")."""
-    return {
-        "Version": 1,
-        "AccessKeyId": given.access_key_id,
-        "SecretAccessKey": given.secret_access_key,
-        "SessionToken": given.session_token,
-        "Expiration": times.wire(given.expiration),
-        "AccountId": given.account,
-    }
+    """What `credential_process` takes."""
+    return process.members(given)
 
 
 def console_link(link: ConsoleLink) -> Json:

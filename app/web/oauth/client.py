@@ -10,11 +10,17 @@ from flask import Request
 
 from app.errors import ClientRefused, GrantError
 from app.model import ClientProof
+from app.web.oauth import parameters
 
 FIELDS: Final = ("client_id", "client_secret")
 METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 """As the metadata names them (RFC 7591, 2)."""
 _LONGEST: Final = 2048
+
+
+def named(request: Request) -> str:
+    """The client that the request says it is of: the very one that `proof` finds. Raises as it, and TooLarge."""
+    return proof(request, parameters.of_form(request, FIELDS)).id
 
 
 def proof(request: Request, values: Mapping[str, str]) -> ClientProof:

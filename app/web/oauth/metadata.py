@@ -30,7 +30,7 @@ def jwks(visit: Visit) -> Response:
 
 
 def document(issuer: str) -> Mapping[str, object]:
-    """RFC 8414, 2; RFC 8628, 4; RFC 9207, 3."""
+    """RFC 8414, 2; RFC 8628, 4; RFC 9207, 3. The `identity_…` endpoints are ours."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -38,6 +38,8 @@ def document(issuer: str) -> Mapping[str, object]:
         "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "identity_link_endpoint": f"{issuer}/oauth/identity/link",
+        "identity_unlink_endpoint": f"{issuer}/oauth/identity/unlink",
         "jwks_uri": f"{issuer}/oauth/jwks",
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],

@@ -69,6 +69,16 @@ def scope(values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scope_to_list(values.get("scope", ""))))
 
 
+def target(values: Mapping[str, str]) -> str:
+    """What it is for, by `resource` or `audience`; both may stand there if they say the same. Raises TargetInvalid."""
+    resource, audience = values.get("resource", ""), values.get("audience", "")
+    if resource and audience and resource != audience:
+        raise TargetInvalid(
+            "resource and audience differ", words="`resource` and `audience` name two things; ask for one."
+        )
+    return resource or audience
+
+
 def needed(values: Mapping[str, str], name: str) -> str:
     """A parameter that must be there. Raises GrantError."""
     if name not in values:
@@ -95,8 +105,8 @@ def _read(fields: MultiDict[str, str], names: Collection[str]) -> Given:
     for name in names:
         sent = fields.getlist(name)
         if len(sent) > 1:
-            # Several resources are allowed (RFC 8707, 2), but a token of ours is for one.
-            kind = TargetInvalid if name == "resource" else GrantError
+            # Several are allowed (RFC 8707, 2; RFC 8693, 2.1), but what we give is for one.
+            kind = TargetInvalid if name in ("resource", "audience") else GrantError
             wrong[name] = kind(
                 f"{name} stands {len(sent)} times", words=f"`{name}` stands more than once here."
             )

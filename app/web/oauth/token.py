@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from flask import Response
 
 from app.errors import GrantTypeUnknown
-from app.model import DEVICE_CODE, CodeProof, DeviceProof, GrantProof, RefreshProof, Tokens, TokenState
-from app.web import times
-from app.web.oauth import client, parameters
+from app.model import DEVICE_CODE, CodeProof, DeviceProof, GrantProof, RefreshProof, TokenState
+from app.web.oauth import answers, client, exchange, parameters
 from app.web.visit import Visit
 
 _Fields = Mapping[str, str]
@@ -21,14 +19,19 @@ def token(visit: Visit) -> Response:
     """`POST /oauth/token` (RFC 6749, 3.2).
 
     Raises:
-        GrantError and its kin, TooMany, TooLarge, Unavailable.
+        GrantError and its kin, TooMany, TooLarge, Unavailable, and of what an app brings what `Broker.exchange` raises.
     """
-    fields = parameters.of_form(visit.request, _TOKEN)
-    read = _GRANTS.get(parameters.needed(fields, "grant_type"))
+    asked = parameters.of_form(visit.request, _ALWAYS)
+    grant = parameters.needed(asked, "grant_type")
+    shown = client.proof(visit.request, asked)
+    if (brought := exchange.GRANTS.get(grant)) is not None:
+        fields = parameters.of_form(visit.request, exchange.NAMES)
+        return answers.json_of(exchange.answer(brought(visit, shown, fields), visit.now))
+    read = _GRANTS.get(grant)
     if read is None:
-        raise GrantTypeUnknown(f"grant_type {fields['grant_type'][:80]!r}")
-    given = visit.broker.redeem(client.proof(visit.request, fields), read(fields), caller=visit.caller)
-    return _json(_tokens(given))
+        raise GrantTypeUnknown(f"grant_type {grant[:80]!r}")
+    proof = read(parameters.of_form(visit.request, _NAMES))
+    return answers.json_of(answers.tokens(visit.broker.redeem(shown, proof, caller=visit.caller)))
 
 
 def revoke(visit: Visit) -> Response:
@@ -52,7 +55,7 @@ def introspect(visit: Visit) -> Response:
     fields = parameters.of_form(visit.request, _ONE)
     asked = parameters.needed(fields, "token")
     state = visit.broker.introspect(client.proof(visit.request, fields), asked, caller=visit.caller)
-    return _json(_state(state, visit.settings.base_url))
+    return answers.json_of(_state(state, visit.settings.base_url))
 
 
 def _code(fields: _Fields) -> GrantProof:
@@ -84,28 +87,13 @@ _GRANTS: Final[Mapping[str, Callable[[_Fields], GrantProof]]] = {
     DEVICE_CODE: _device,
     "refresh_token": _refresh,
 }
-GRANT_TYPES: Final = tuple(_GRANTS)
+GRANT_TYPES: Final = (*_GRANTS, *exchange.GRANTS)
 """For the metadata."""
-_TOKEN: Final = (
-    "grant_type",
-    *client.FIELDS,
+_ALWAYS: Final = ("grant_type", *client.FIELDS)
+_NAMES: Final = (
     *("code", "redirect_uri", "code_verifier", "device_code", "refresh_token", "scope", "resource"),
 )
 _ONE: Final = ("token", *client.FIELDS)  # `token_type_hint` is only to make a search shorter
-
-
-def _tokens(given: Tokens) -> dict[str, object]:
-    """RFC 6749, 5.1; `session_expires_at` is ours: when the person has to sign in again."""
-    body: dict[str, object] = {
-        "access_token": given.access_token,
-        "token_type": "Bearer",
-        "expires_in": int(given.expires_in.total_seconds()),
-        "scope": " ".join(given.scope),
-        "session_expires_at": times.wire(given.session_ends_at),
-    }
-    if given.refresh_token is not None:
-        body["refresh_token"] = given.refresh_token
-    return body
 
 
 def _state(state: TokenState, issuer: str) -> dict[str, object]:
@@ -124,10 +112,3 @@ def _state(state: TokenState, issuer: str) -> dict[str, object]:
         "exp": None if state.expires_at is None else int(state.expires_at.timestamp()),
     }
     return {"active": True, **{name: value for name, value in told.items() if value not in ("", None)}}
-
-
-def _json(body: object) -> Response:
-    response = Response(json.dumps(body), content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Pragma"] = "no-cache"  # RFC 6749, 5.1
-    return response

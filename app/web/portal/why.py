@@ -102,17 +102,18 @@ def _none(arn: str) -> Answer:
 
 
 def _answer(told: Explanation) -> Answer:
-    allowed = told.decision.allowed
+    # What is allowed and cannot be given here says what to do.
+    had = told.decision.allowed and not told.would_change
     return Answer(
         arn=told.role,
-        verdict="You may use this role" if allowed else "Not now",
-        mood="yes" if allowed else "later",
+        verdict="You may use this role" if had else "Not here" if told.decision.allowed else "Not now",
+        mood="yes" if had else "later",
         why=told.why,
         would_change=told.would_change,
         decided_by=tuple(
             f"{each.policy}, {each.sid}" if each.sid else each.policy for each in told.decision.matched
         ),
-        keys_href=f"/keys?role={quote(told.role, safe='')}" if allowed else None,
+        keys_href=f"/keys?role={quote(told.role, safe='')}" if had else None,
         revision=told.decision.revision,
     )
 

@@ -188,6 +188,10 @@ def test_the_shipped_accounts_are_those_of_the_shipped_configuration():
     assert {role.arn for role in accounts.roles.values()} == {
         *(arn(name) for name in ("Admin", "ReadOnly", "Billing", "Hub")),
         arn("Developer", "444455556666"),
+        arn("AppUploads", "444455556666"),
+    }
+    assert {(bucket.name, bucket.account) for bucket in accounts.buckets.values()} == {
+        ("app-uploads", "444455556666")
     }
     assert "x-external" in str(accounts.roles[arn("Developer", "444455556666")].trust)
 

@@ -22,6 +22,7 @@ from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from demo.directory.server import Directory, Plan
 
 SECRET = "a partner's secret"
+APP_SECRET = "the secret of Acme's app"
 VERIFIER = "v" * 64
 
 
@@ -198,4 +199,6 @@ def came_back(response: requests.Response) -> tuple[str, dict[str, str]]:
 
 
 def start(folder: Path, site: Site, **plan: object) -> Directory:
-    return Directory(Plan(broker=site.url, state=folder, client_secret=SECRET, **plan))
+    return Directory(
+        Plan(broker=site.url, state=folder, client_secret=SECRET, social_secret=APP_SECRET, **plan)
+    )

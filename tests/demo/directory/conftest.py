@@ -19,8 +19,9 @@ def world(shared: World) -> Iterator[World]:
     """The directory, as it is after start."""
     shared.site.signing_key = shared.site.metadata_key = "broker"
     yield shared
-    Browser().session.delete(f"{shared.directory.saml_url}/_demo/fault", timeout=5)
-    Browser().session.delete(f"{shared.directory.oidc_url}/_demo/fault", timeout=5)
+    directory = shared.directory
+    for url in (directory.saml_url, directory.oidc_url, directory.social_url):
+        Browser().session.delete(f"{url}/_demo/fault", timeout=5)
 
 
 @pytest.fixture

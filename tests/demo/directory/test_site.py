@@ -1,4 +1,4 @@
-"""What both listeners share: pages, guards, faults, start."""
+"""What the listeners share: pages, guards, faults, start."""
 
 import socket
 import subprocess
@@ -14,12 +14,15 @@ from lxml import html
 from demo.directory import people
 from demo.directory.faults import Fault
 from demo.directory.server import Directory, NotHere, Plan
-from tests.demo.directory.builders import SECRET, Browser, World, start
+from tests.demo.directory.builders import APP_SECRET, SECRET, Browser, World, start
 
 
-@pytest.fixture(params=["saml", "oidc"])
+@pytest.fixture(params=["saml", "oidc", "social"])
 def listener(request: pytest.FixtureRequest, world: World) -> str:
-    return {"saml": world.directory.saml_url, "oidc": world.directory.oidc_url}[request.param]
+    directory = world.directory
+    return {"saml": directory.saml_url, "oidc": directory.oidc_url, "social": directory.social_url}[
+        request.param
+    ]
 
 
 def test_the_front_page_says_what_this_is_and_who_is_here(world: World):
@@ -124,21 +127,24 @@ def test_faults_say_what_they_can_be():
 )
 def test_a_broker_off_this_machine_is_refused(broker: str, tmp_path: Path):
     with pytest.raises(NotHere, match="this machine only"):
-        Directory(Plan(broker=broker, state=tmp_path, client_secret=SECRET))
+        Directory(Plan(broker=broker, state=tmp_path, client_secret=SECRET, social_secret=SECRET))
 
 
 def test_after_a_stop_the_ports_are_free(world: World, tmp_path: Path):
     first = start(tmp_path, world.site)
-    ports = [urlsplit(url).port for url in (first.saml_url, first.oidc_url)]
+    ports = [urlsplit(url).port for url in (first.saml_url, first.oidc_url, first.social_url)]
     first.stop()
-    second = start(tmp_path, world.site, saml_port=ports[0], oidc_port=ports[1])
+    second = start(tmp_path, world.site, saml_port=ports[0], oidc_port=ports[1], social_port=ports[2])
     second.stop()
 
 
-def command(folder: Path, *arguments: str, secret: str = SECRET) -> subprocess.Popen[str]:
+SECRETS = {"PARTNER_CLIENT_SECRET": SECRET, "SOCIAL_CLIENT_SECRET": APP_SECRET}
+
+
+def command(folder: Path, *arguments: str, secrets: dict[str, str] = SECRETS) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo.directory", "--state", str(folder), *arguments],
-        env={"PARTNER_CLIENT_SECRET": secret, "PATH": "/usr/bin:/bin"},
+        env={**secrets, "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -146,7 +152,7 @@ def command(folder: Path, *arguments: str, secret: str = SECRET) -> subprocess.P
 
 
 def test_the_command_says_where_it_is_and_stops_when_told(tmp_path: Path):
-    child = command(tmp_path, "--saml-port", "0", "--oidc-port", "0")
+    child = command(tmp_path, "--saml-port", "0", "--oidc-port", "0", "--social-port", "0")
     try:
         assert '"saml": "http://127.0.0.1:' in child.stdout.readline()
     finally:
@@ -160,15 +166,16 @@ def test_a_port_in_use_is_named(tmp_path: Path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        child = command(tmp_path, "--saml-port", "0", "--oidc-port", str(port))
+        child = command(tmp_path, "--saml-port", "0", "--oidc-port", "0", "--social-port", str(port))
         _, error = child.communicate(timeout=10)
     assert child.returncode == 1
     assert f"port {port}" in error
     assert "Traceback" not in error
 
 
-def test_without_the_partners_secret_it_does_not_start(tmp_path: Path):
-    child = command(tmp_path, secret="")
+@pytest.mark.parametrize("name", SECRETS)
+def test_without_a_secret_it_does_not_start(name: str, tmp_path: Path):
+    child = command(tmp_path, secrets={**SECRETS, name: ""})
     _, error = child.communicate(timeout=10)
     assert child.returncode == 2
-    assert "PARTNER_CLIENT_SECRET" in error
+    assert name in error and not any(other in error for other in SECRETS if other != name)

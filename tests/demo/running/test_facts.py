@@ -79,9 +79,12 @@ def test_a_broken_file_gives_nobody_a_role(broken: str):
 def test_the_shipped_configuration_gives_the_roles_that_its_accounts_allow():
     files = folder.read_config(ROOT / "config")
     who = {one["username"]: one["roles"] for one in entitled.demo_people(files, people.load())}
-    assert set(who) == {"ana", "ben", "chloe", "dan", "piotr", "quinn"}
+    assert set(who) == {"ana", "ben", "chloe", "dan", "piotr", "quinn", "robin", "sasha"}
     assert ADMIN in who["ana"] and DEVELOPER in who["ben"] and READ_ONLY in who["piotr"]
-    assert who["dan"] == who["quinn"] == []
+    assert who["dan"] == who["quinn"] == who["robin"] == who["sasha"] == []
+    assert not any("AppUploads" in arn for arns in who.values() for arn in arns), (
+        "that is for the app's people"
+    )
 
 
 # --- the double's accounts --------------------------------------------------------------------------
@@ -129,8 +132,8 @@ def test_a_role_behind_a_hub_of_your_own_gets_that_hub():
 def test_secrets_are_made_once_kept_private_and_yield_to_the_environment(tmp_path: Path):
     path = tmp_path / "demo-secrets"
     first = folder.demo_secrets(path, {"OTHER"}, {})
-    assert set(first) == {"PARTNER_CLIENT_SECRET", "SANDBOX_EXTERNAL_ID", "OTHER"}
-    assert len(set(first.values())) == 3
+    assert set(first) == {"PARTNER_CLIENT_SECRET", "SANDBOX_EXTERNAL_ID", "SOCIAL_CLIENT_SECRET", "OTHER"}
+    assert len(set(first.values())) == 4
     assert path.stat().st_mode & 0o777 == 0o600
     assert folder.demo_secrets(path, {"OTHER"}, {"OTHER": "mine"}) == {**first, "OTHER": "mine"}
 

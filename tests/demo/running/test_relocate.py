@@ -35,6 +35,15 @@ def test_every_address_moves_with_the_port():
     assert partner["issuer"] == "http://127.0.0.1:9002"
 
 
+def test_the_social_networks_addresses_move_too():
+    text = (SHIPPED / "providers" / "social.yaml").read_text()
+    social = yaml.safe_load(
+        relocate({**texts(), "providers/social.yaml": text}, Ports(9000), STATE)["providers/social.yaml"]
+    )
+    assert social["token_url"] == "http://127.0.0.1:9003/token"
+    assert social["check"]["url"] == "http://127.0.0.1:9003/debug_token"
+
+
 def test_comments_order_and_line_numbers_stay():
     before, after = MAIN.splitlines(), moved()["daypass.yaml"].splitlines()
     assert len(before) == len(after)
@@ -45,7 +54,7 @@ def test_files_without_addresses_stay_byte_by_byte():
     assert moved()["accounts.yaml"] == texts()["accounts.yaml"]
 
 
-@pytest.mark.parametrize("port", [1, 7999, 8001, 8002, 8090, 65445])
+@pytest.mark.parametrize("port", [1, 7999, 8001, 8002, 8003, 8090, 65445])
 def test_a_port_that_is_another_parts_by_default_is_no_trap(port: int):
     files = moved(port)
     assert yaml.safe_load(files["daypass.yaml"])["base_url"] == f"http://localhost:{port}"

@@ -56,7 +56,7 @@ GROUPS: tuple[tuple[str, str, str, dict[str, Edit | list[Edit]]], ...] = (
         "signin/oidc",
         FLOW,
         {
-            "the answer's state is the sign-in's": ("not _same(state, pending.key)", "False"),
+            "the answer's state is the sign-in's": ("not same(state, pending.key)", "False"),
             "pending, proof and place are of one source": (
                 "{pending.source, proof.source} != {self.id}",
                 "False",
@@ -137,7 +137,7 @@ GROUPS: tuple[tuple[str, str, str, dict[str, Edit | list[Edit]]], ...] = (
             "`iss` is the configured issuer": "`iss` is another",
             "`iss` is looked at before an error is believed": (
                 "            self._check_issuer(proof.fields, endpoints)\n",
-                "            _code(proof.fields)\n            self._check_issuer(proof.fields, endpoints)\n",
+                "            code_in(proof.fields, OidcRefused)\n            self._check_issuer(proof.fields, endpoints)\n",
             ),
             "each source has a redirect address of its own": ("{provider.id}/callback", "callback"),
         },
@@ -334,7 +334,7 @@ GROUPS: tuple[tuple[str, str, str, dict[str, Edit | list[Edit]]], ...] = (
     ),
     (
         LIAR,
-        "signin/oidc",
+        "signin/oauth2_answers",
         ANSWERS,
         {
             "the answer is application/json": "is not application/json",

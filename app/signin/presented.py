@@ -1,0 +1,64 @@
+"""What the checks of all tokens that apps present have in common: caps, marks, and one family of refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from app.errors import (
+    GroupsIncomplete,
+    IdentityIncomplete,
+    ProofRefused,
+    SamlAudience,
+    SamlDestination,
+    SamlTime,
+    SubjectTokenAudience,
+    SubjectTokenExpired,
+    SubjectTokenKind,
+    SubjectTokenRefused,
+)
+from app.model import TokenKind
+from app.signin.seam import OnceOnly, SubjectToken
+
+LONGEST_ACCESS_TOKEN: Final = 4_096
+"""Characters. Login with Amazon's, the longest known, have up to 2,048."""
+ENDLESS: Final = timedelta(days=1)
+"""How long a mark is kept of a token that does not say when it ends."""
+_LAST: Final = datetime(9998, 12, 31, tzinfo=UTC)
+
+_AS: Final[Mapping[type[ProofRefused], type[SubjectTokenRefused]]] = {
+    SamlAudience: SubjectTokenAudience,
+    SamlDestination: SubjectTokenAudience,
+    SamlTime: SubjectTokenExpired,
+}
+_WHOLE: Final = (SubjectTokenRefused, IdentityIncomplete, GroupsIncomplete)
+"""Their words are right for a developer as they are."""
+
+
+@contextmanager
+def presented() -> Iterator[None]:
+    """What a sign-in is refused for in words for a person, said to an app's developer. The detail stays."""
+    try:
+        yield
+    except _WHOLE:
+        raise
+    except ProofRefused as refusal:
+        raise _AS.get(type(refusal), SubjectTokenRefused)(refusal.detail) from None
+
+
+def check_kind(token: SubjectToken, takes: frozenset[TokenKind]) -> None:
+    """Raises SubjectTokenKind unless the source takes such tokens."""
+    if token.kind not in takes:
+        raise SubjectTokenKind(
+            f"the source takes {', '.join(sorted(takes)) or 'no tokens'}, not {token.kind}"
+        )
+
+
+def mark(source: str, text: str, expires_at: datetime | None, now: datetime) -> OnceOnly:
+    """The mark of a token: the same for the same signed content, whatever else is changed on it."""
+    digest = hashlib.sha256(json.dumps([source, text]).encode()).hexdigest()
+    return OnceOnly("token", digest, min(expires_at or now + ENDLESS, _LAST))
