@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.active import Running
 from app.broker.clients import Clients
 from app.errors import (
     ExchangeNotAllowed,
+    ProviderFailed,
     Refusal,
     SubjectTokenKind,
     SubjectTokenRefused,
@@ -69,6 +70,12 @@ class Brought:
         return self.client.pool or self.client.id
 
 
+_NO_ANSWER: Final = (
+    "The provider of this token does not answer as it should, so the token cannot be checked. Nothing was given. Try "
+    "again in a minute."
+)
+
+
 class Presenting(Clients):
     """The part of a conversation in which an app shows a token of its person's."""
 
@@ -83,7 +90,11 @@ class Presenting(Clients):
         token = SubjectToken(subject.kind, subject.text, subject.nonce)
         _check_not_ours(token, running.revision.settings.base_url)
         source = _source(running, client, subject, token)
-        proven = source.believe(token, client.accepts[source.id], now)
+        try:
+            proven = source.believe(token, client.accepts[source.id], now)
+        except ProviderFailed as failure:
+            # Its own words are for somebody at a sign-in page, who can choose another way.
+            raise type(failure)(failure.detail, words=_NO_ANSWER) from failure
         person = principal(proven.identity, running.revision, client.id)
         found = Brought(
             client=client,
