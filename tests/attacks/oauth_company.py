@@ -89,7 +89,7 @@ class OauthCompany(OidcCompany):
 
     def _configure(self, providers: dict[str, str] | None, files: dict[str, bytes]) -> None:
         super()._configure(providers, files)
-        (self.config / "clients").mkdir()
+        (self.config / "clients").mkdir(exist_ok=True)
         for name, text in CLIENTS.items():
             (self.config / "clients" / f"{name}.yaml").write_text(text)
 

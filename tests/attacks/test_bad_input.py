@@ -754,6 +754,10 @@ def test_no_secret_is_in_log_database_or_trail(acme: SamlCompany) -> None:
 FETCHED = {
     "metadata": ("corp", "metadata: {url: http://127.0.0.1:8001/metadata}", "metadata: {{url: {}}}"),
     "issuer": ("partner", "issuer: http://127.0.0.1:8002", "issuer: {}"),
+    "authorize": ("social", "authorize_url: http://127.0.0.1:8003/authorize", "authorize_url: {}"),
+    "token": ("social", "token_url: http://127.0.0.1:8003/token", "token_url: {}"),
+    "user info": ("social", "userinfo_url: http://127.0.0.1:8003/me", "userinfo_url: {}"),
+    "token check": ("social", "url: http://127.0.0.1:8003/debug_token", "url: {}"),
     "STS": ("../daypass", "sts_endpoint: http://127.0.0.1:8090", "sts_endpoint: {}"),
     "console": ("../daypass", "console_endpoint: http://127.0.0.1:8090", "console_endpoint: {}"),
 }
