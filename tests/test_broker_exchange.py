@@ -323,7 +323,9 @@ def test_a_provider_that_fails_is_said_to_and_nothing_is_given(apps: Apps, failu
     for _ in range(REFUSALS_PER_MINUTE):
         with pytest.raises(ProviderFailed) as told:
             apps.exchange(subject)
-    assert "directory" not in told.value.words and "checked" in told.value.words, "said to an app, not a person"
+    assert "directory" not in told.value.words and "checked" in told.value.words, (
+        "said to an app, not a person"
+    )
     apps.chirps[SOCIAL].raises = None
     assert apps.exchange(subject), "a provider's failures keep nobody out"
 
