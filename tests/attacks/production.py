@@ -73,6 +73,8 @@ class Production(SamlCompany):
         )
         partner = self.config / "providers" / "partner.yaml"
         partner.write_text(partner.read_text().replace("http://127.0.0.1:8002", "https://partner.acme.test"))
+        social = self.config / "providers" / "social.yaml"
+        social.write_text(social.read_text().replace("http://127.0.0.1:8003", "https://social.acme.test"))
 
     def start_aws(self) -> None:
         """Nothing: off loopback a double is refused."""
