@@ -611,9 +611,17 @@ def test_no_answer_can_be_kept_framed_or_read_by_another_site(
         assert answer.headers["Cache-Control"] == "no-store"
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    for path in ("authorize", "token", "device_authorization", "revoke", "introspect", "jwks"):
+    # Pages of apps may call `token` and `revoke`, from origins that their files declare; this is none.
+    for path, status in {
+        "authorize": 405,
+        "token": 403,
+        "device_authorization": 405,
+        "revoke": 403,
+        "introspect": 405,
+        "jwks": 405,
+    }.items():
         preflight = requests.options(f"{base}/oauth/{path}", headers={**evil, **asks}, timeout=30)
-        assert preflight.status_code == 405
+        assert preflight.status_code == status
         answers.append(preflight)
     answers.append(ana.get(f"{base}/.well-known/oauth-authorization-server", headers=evil, timeout=30))
     for answer in answers:

@@ -321,7 +321,7 @@ NEXT = {
     "encoded slashes": "%2f%2fevil.test",
     "encoded twice": "%252f%252fevil.test",
     "encoded backslash": "%5c%5cevil.test",
-    "too long": "/" + "a" * 1_100,
+    "too long": "/" + "a" * 2_100,
     "nothing": "",
 }
 
