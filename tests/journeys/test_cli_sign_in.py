@@ -13,7 +13,8 @@ from tests.journeys.workplace import Workplace
 
 pytestmark = pytest.mark.interop
 
-UNTIL = r"Signed in as ana until (\d\d:\d\d)"
+UNTIL = r"Signed in as ana until (\w{3} \d\d \w{3} )?\d\d:\d\d"
+"""With the day, if that is not today's any more."""
 CODE = r"\b[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}\b"
 
 
