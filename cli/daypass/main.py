@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,12 +34,17 @@ TABLE: dict[str, str] = {
 """Name on the command line: module in `commands`. Those with `__` are for the helper itself and not in the help."""
 
 
+_OWN = re.compile(r", '?__\w+'?")
+"""Commands that the helper gives itself, in argparse's list of what might have been meant."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with our way of saying what is wrong."""
 
     def error(self, message: str) -> NoReturn:
         """Raises Usage."""
-        raise errors.Usage(f"{message[:1].upper()}{message[1:]}.", next=f"{self.prog} --help")
+        shown = _OWN.sub("", message)
+        raise errors.Usage(f"{shown[:1].upper()}{shown[1:]}.", next=f"{self.prog} --help")
 
 
 class Command(Protocol):

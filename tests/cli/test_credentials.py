@@ -395,3 +395,9 @@ def test_a_name_that_can_mean_two_lists_them(signed_in: Machine, broker: Broker)
     done = signed_in.run("credentials", "pro/Admin")
     assert done.code == 2 and "production/Admin" in done.err and "prototype/Admin" in done.err
     assert signed_in.run("credentials", "nothing").code == 4
+
+
+def test_an_unknown_command_is_told_what_there_is_for_people(signed_in: Machine) -> None:
+    ran = signed_in.run("nonsense")
+    assert ran.code == 2
+    assert "login" in ran.err and "completion" in ran.err and "__" not in ran.err
