@@ -131,6 +131,6 @@ def test_a_provider_that_fails_at_a_renewal_is_said_to_and_got_over(demo, lives)
             refused = app.does("list")
         finally:
             demo.mend_directory(demo.ports.social_url)
-        assert "directory does not answer as it should" in refused["message"]
+        assert "provider of this token does not answer as it should" in refused["message"]
         assert refused["times"] == first["times"]
         assert "kept.txt" in app.lists()  # the provider is back, and so is the app
