@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import requests
 
 from demo.running.children import ends_with
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {
@@ -28,12 +28,6 @@ BROKER_KEY = {
     "AWS_ACCESS_KEY_ID": "AKIADAYPASSDEMO00001",
     "AWS_SECRET_ACCESS_KEY": "demo-secret-access-key-of-the-broker",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from tests.attacks.answers import refused
 from tests.attacks.directories import SamlCompany
 from tests.attacks.oidc_company import at_once, failing
 from tests.attacks.outages import assumed, fault, full_disk, kinds, locked_database, mend, processes, records
-from tests.company import free_port
+from tests.ports import free_port
 
 ROLE = "arn:aws:iam::111122223333:role/ReadOnly"
 LONGEST = 10.0

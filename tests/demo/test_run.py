@@ -17,22 +17,9 @@ import requests
 from lxml import html
 
 from demo.running.relocate import Ports
+from tests.journeys.make_run import free_ports
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_ports() -> Ports:
-    """Ports that belong together and are free."""
-    for base in range(18100 + os.getpid() % 500 * 5, 30000, 5):
-        ports = Ports(base)
-        try:
-            for port in (ports.broker, ports.saml, ports.oidc, ports.social, ports.app, ports.aws):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return ports
-    raise AssertionError("no free ports")
 
 
 class Running:

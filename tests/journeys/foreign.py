@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import requests
 
-from tests.company import ROOT, Company, Process, environment, free_port
+from tests.company import ROOT, Company, Process, environment
+from tests.ports import free_port
 
 PASSWORD_OF_ALL: Final = "correct horse"
 """At pysaml2's provider; oidc-provider-mock asks for none."""

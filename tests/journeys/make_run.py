@@ -14,7 +14,8 @@ import requests
 from demo.running.children import refuse_used_ports
 from demo.running.folder import CannotRun
 from demo.running.relocate import Ports
-from tests.company import ROOT, Process, environment, free_port
+from tests.company import ROOT, Process, environment
+from tests.ports import free_port
 
 
 def free_ports() -> Ports:

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from tests.attacks.directories import SamlCompany
-from tests.company import Process, free_port
+from tests.company import Process
+from tests.ports import free_port
 
 CHLOE = {
     "name_id": "chloe-1",

@@ -11,6 +11,7 @@ import pytest
 
 from demo.running.children import Child, refuse_used_ports, stop, wait_until_ready
 from demo.running.folder import CannotRun
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 SERVER = """
@@ -26,12 +27,6 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 def child(folder: Path, code: str, *arguments: str, name: str = "The part") -> Child:
     return Child(name, ["-c", code, *arguments], cwd=ROOT, env=dict(os.environ), log=folder / "part.log")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def said(one: Child, word: str) -> None:

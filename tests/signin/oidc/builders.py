@@ -33,7 +33,14 @@ NOW: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 BASE: Final = "https://sso.acme.example"
 CLIENT: Final = "daypass"
 SECRET: Final = "s3cr:t/ü+ %"
-GONE: Final = object()
+
+
+class _Gone:
+    def __repr__(self) -> str:
+        return "GONE"  # in a test's name, which must be the same in each process
+
+
+GONE: Final = _Gone()
 """As a value in a change: leave this out."""
 
 
