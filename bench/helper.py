@@ -1,14 +1,18 @@
-"""CPU of the helper's warm calls beside a bare Python start, and the AWS CLI's own command where it is installed.
+"""CPU of the helper's warm calls beside a bare Python start and beside other tools that hand out cached credentials.
 
     python bench/helper.py [ROUNDS]
 
-Each figure is a whole process tree's user + system time, median of alternating rounds. The cache entry is made by the
-helper's own code; no broker is there, so that a call that is not served from the cache fails the run.
+Each figure is a whole process tree's user + system time, median of alternating rounds. The cache entries are made by
+the helper's own code, and for each other tool in the file and form that it writes itself. Nothing answers on the
+network, so that a call that is not served from a cache fails the run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -17,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,9 +31,21 @@ from cli.build import build  # noqa: E402
 from daypass import cache, context, output, paths, settings  # noqa: E402
 
 URL = "https://daypass.example.com"
-ARN = "arn:aws:iam::111122223333:role/Admin"
-CALLS = 20
-GOALS = {"credentials, by sh": 0.3, "credentials, by Python (Windows)": 1.3, "exec -- true": 1.0}
+ACCOUNT = "111122223333"
+ARN = f"arn:aws:iam::{ACCOUNT}:role/Admin"
+KEY_ID = "ASIABENCHBENCHBENCH0"
+BARE = "bare python3 -I -S -c pass"
+CREDENTIALS = "credentials, by sh"
+GOALS = {CREDENTIALS: 0.3, "credentials, by Python (Windows)": 1.3, "exec -- true": 1.0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command to measure, so many times a round."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    calls: int = 20
 
 
 def main(rounds: int) -> None:
@@ -41,20 +58,18 @@ def main(rounds: int) -> None:
         python = os.path.realpath(sys.executable)
         environ = {"HOME": folder, "PATH": f"{Path(python).parent}:/usr/bin:/bin"}
         fill(environ, str(program))
-        bare = [python, "-I", "-S", "-c", "pass"]
         true = shutil.which("true") or "/bin/true"
-        rows: dict[str, Sequence[str]] = {
-            "bare python3 -I -S -c pass": bare,
-            "credentials, by sh": [str(program), "credentials", ARN],
+        own: dict[str, Sequence[str]] = {
+            BARE: [python, "-I", "-S", "-c", "pass"],
+            CREDENTIALS: [str(program), "credentials", ARN],
             "credentials, by Python (Windows)": [python, "-I", "-S", str(program), "credentials", ARN],
             "import _ctypes, as DPAPI needs": [python, "-I", "-S", "-c", "import _ctypes"],
             "true": [true],
             "exec -- true": [str(program), "exec", ARN, "--", "true"],
         }
-        figures = compare(rows, environ, rounds)
-        report(figures)
-        foreign(environ, figures["bare python3 -I -S -c pass"])
-        print(f"the file                          {program.stat().st_size / 1024:8.0f} KiB")
+        rows = {name: Row(command, environ) for name, command in own.items()}
+        report(compare({**rows, **others(home)}, rounds))
+        print(f"{'the file':<40} {program.stat().st_size / 1024:8.0f} KiB")
 
 
 def fill(environ: Mapping[str, str], program: str) -> None:
@@ -69,37 +84,110 @@ def fill(environ: Mapping[str, str], program: str) -> None:
         url=URL,
     )
     now = time.time()
-    document = {
-        "AccessKeyId": "ASIABENCHBENCHBENCH0",
-        "SecretAccessKey": "s" * 40,
-        "SessionToken": "t" * 900,
-        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600)),
-        "AccountId": "111122223333",
-    }
+    document = {**keys(now), "AccountId": ACCOUNT}
     cache.stamp(given)
     cache.store(given, cache.name_of(ARN), cache.made(document, now, None))
 
 
-def compare(
-    rows: Mapping[str, Sequence[str]], environ: Mapping[str, str], rounds: int
-) -> dict[str, tuple[float, float]]:
+def keys(now: float) -> dict[str, str]:
+    """Credentials as STS gives them."""
+    return {
+        "AccessKeyId": KEY_ID,
+        "SecretAccessKey": "s" * 40,
+        "SessionToken": "t" * 900,
+        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + 3600)),
+    }
+
+
+def others(home: Path) -> dict[str, Row]:
+    """The other tools that are here, each with a warm cache; how to get those that are not."""
+    environ = {
+        "HOME": str(home),
+        "PATH": "/usr/bin:/bin",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HTTPS_PROXY": "http://127.0.0.1:9",  # nothing is there: who goes to the network, fails
+    }
+    sso = {"roleName": "Admin", "accountId": ACCOUNT, "startUrl": "https://acme.awsapps.com/start"}
+    okta = {"Organization": "acme.okta.com", "User": "ana", "Key": "admin"}
+    entry = json.dumps({"ProviderType": "sso", "Credentials": keys(time.time())})
+    settings_ = f"""[profile bench]
+sso_start_url = {sso["startUrl"]}
+sso_region = eu-west-1
+sso_account_id = {ACCOUNT}
+sso_role_name = Admin
+region = eu-west-1
+"""
+    # botocore's JSON cache, which the AWS CLI and aws-sso-util share, names a file by the digest of what was asked for.
+    for file, text in {
+        ".aws/config": settings_,
+        f".aws/cli/cache/{digest(json.dumps(sso, sort_keys=True, separators=(',', ':')))}.json": entry,
+        f".aws/boto/cache/{digest(json.dumps(okta, sort_keys=True))}.json": entry,
+        "exported.json": entry,
+    }.items():
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).write_text(text)
+        (home / file).chmod(0o600)
+    environments = {
+        ".venv-bench": ROOT / ".venv-bench" / "bin",
+        ".venv-interop": ROOT / ".venv-interop" / "aws-v2",
+    }
+    commands = {
+        "aws": (".venv-interop", "configure", "export-credentials", "--profile", "bench"),
+        "aws-sso-util": (".venv-bench", "credential-process", "--profile", "bench"),
+        "aws-export-credentials": (".venv-bench", "--json", "--cache-file", str(home / "exported.json")),
+        "aws-okta-processor": (
+            *(".venv-bench", "authenticate", "--silent"),
+            *("--organization", okta["Organization"], "--user", okta["User"], "--key", okta["Key"]),
+        ),
+    }
+    rows = {}
+    for name, (environment, *arguments) in commands.items():
+        program = environments[environment] / name
+        if not program.exists():
+            print(
+                f"{name}: not here; `make {environment}/.ready` brings it, and `make bench` before it runs this"
+            )
+            continue
+        row = Row([str(program), *arguments], environ, calls=2)
+        given = subprocess.run(row.command, env=environ, capture_output=True, check=True, cwd=home)
+        if json.loads(given.stdout)["AccessKeyId"] != KEY_ID:
+            raise SystemExit(f"{name} does not give the credentials of its cache")
+        rows[f"{name} {version(program, environ)}"] = row
+    return rows
+
+
+def version(program: Path, environ: Mapping[str, str]) -> str:
+    """What it says that it is."""
+    said = subprocess.run(
+        [str(program), "--version"], env=environ, capture_output=True, text=True, check=True
+    )
+    found = re.search(r"\d+\.\d+\.\d+", said.stdout)
+    return found.group() if found else ""
+
+
+def digest(text: str) -> str:
+    """As botocore names a cache's file."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def compare(rows: Mapping[str, Row], rounds: int) -> dict[str, tuple[float, float]]:
     """Milliseconds of CPU and of wall time for each command, rounds alternating."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
     for _ in range(rounds):
-        for name, command in rows.items():
-            taken[name].append(cost(command, environ, CALLS))
+        for name, row in rows.items():
+            taken[name].append(cost(row))
     return {
         name: (statistics.median(cpu for cpu, _ in each), statistics.median(wall for _, wall in each))
         for name, each in taken.items()
     }
 
 
-def cost(command: Sequence[str], environ: Mapping[str, str], calls: int) -> tuple[float, float]:
+def cost(row: Row) -> tuple[float, float]:
     """One process of it, in ms of CPU and of wall time. A failing one ends the bench."""
     before, began = cpu(), time.perf_counter()
-    for _ in range(calls):
-        subprocess.run(command, env=dict(environ), stdout=subprocess.DEVNULL, check=True)
-    return (cpu() - before) / calls * 1e3, (time.perf_counter() - began) / calls * 1e3
+    for _ in range(row.calls):
+        subprocess.run(row.command, env=dict(row.environ), stdout=subprocess.DEVNULL, check=True)
+    return (cpu() - before) / row.calls * 1e3, (time.perf_counter() - began) / row.calls * 1e3
 
 
 def cpu() -> float:
@@ -109,35 +197,13 @@ def cpu() -> float:
 
 
 def report(figures: Mapping[str, tuple[float, float]]) -> None:
-    """A line for each, as a ratio to the bare start; what `exec` adds is told without `true` itself."""
-    floor = figures["bare python3 -I -S -c pass"][0]
+    """A line for each: CPU as a ratio to the bare start and to warm `credentials`; `exec` without `true` itself."""
+    floor, ours = figures[BARE][0], figures[CREDENTIALS][0]
+    print(f"{'':<40} {'ms CPU':>8} {'ms wall':>8} {'/ bare':>7} {'/ ours':>7}")
     for name, (used, wall) in figures.items():
-        ratio = (used - (figures["true"][0] if name == "exec -- true" else 0)) / floor
+        used_alone = used - (figures["true"][0] if name == "exec -- true" else 0)
         goal = f"   goal {GOALS[name]}" if name in GOALS else ""
-        print(f"{name:<33} {used:8.2f} ms CPU  {wall:8.2f} ms wall   {ratio:6.2f}{goal}")
-
-
-def foreign(environ: Mapping[str, str], floor: tuple[float, float]) -> None:
-    """The AWS CLI's own way to print credentials, from its own file, where some version of it is there."""
-    found = shutil.which("aws")
-    if found is None:
-        print("aws configure export-credentials  (no AWS CLI here)")
-        return
-    keys = {
-        "AWS_ACCESS_KEY_ID": "ASIABENCH",
-        "AWS_SECRET_ACCESS_KEY": "s" * 40,
-        "AWS_SESSION_TOKEN": "t" * 900,
-    }
-    clean = {**os.environ, **environ, "PATH": os.environ["PATH"], **keys}
-    command = [found, "configure", "export-credentials"]
-    probe = subprocess.run(command, env=clean, capture_output=True, check=False)
-    if probe.returncode:
-        print("aws configure export-credentials  (this version has none)")
-        return
-    used, wall = cost(command, clean, 3)
-    print(
-        f"{'aws configure export-credentials':<33} {used:8.2f} ms CPU  {wall:8.2f} ms wall   {used / floor[0]:6.2f}"
-    )
+        print(f"{name:<40} {used:8.2f} {wall:8.2f} {used_alone / floor:7.2f} {used_alone / ours:7.1f}{goal}")
 
 
 if __name__ == "__main__":
