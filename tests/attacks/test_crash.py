@@ -90,6 +90,7 @@ def wait_until(acme: SamlCompany, calls: int) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.timeout(400)  # ten starts of a broker; a busy machine takes its time
 def test_after_every_crash_whatever_anybody_holds_is_on_record(acme: SamlCompany) -> None:
     chance = Random(4)
     browsers = [acme.sign_in() for _ in range(CLIENTS)]

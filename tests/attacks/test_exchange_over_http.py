@@ -784,6 +784,7 @@ def test_an_openid_provider_without_its_keys_gives_nothing_and_the_social_one_do
         acme.gets_in(acme.id_token())
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["/debug_token", "/me"])
 @pytest.mark.parametrize("route", [hang, byte_a_second])
 def test_thirty_at_a_provider_that_hangs_get_an_answer_in_time_and_nobody_else_waits(
@@ -812,6 +813,7 @@ def fails_only(acme: AppCompany, subject: Mapping[str, str]) -> float:
     return time.perf_counter() - began
 
 
+@pytest.mark.alone
 def test_others_are_given_theirs_while_a_provider_hangs(acme: AppCompany) -> None:
     acme.social.routes["/debug_token"] = hang
     before = acme.social.hits["/debug_token"]

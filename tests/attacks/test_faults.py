@@ -135,6 +135,7 @@ def test_when_sts_fails_or_lies_nothing_is_given_and_it_is_on_record(
     is_given(acme, ana)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["slow", "drip"])
 def test_when_sts_is_slow_all_are_told_in_time_and_the_rest_of_the_site_goes_on(
     acme: SamlCompany, ana: requests.Session, kind: str
@@ -249,6 +250,7 @@ def test_a_database_that_another_process_holds_for_a_moment_is_waited_for(
         waiting.join()
 
 
+@pytest.mark.alone
 def test_a_database_that_another_process_holds_for_long_is_not_waited_for_and_readers_go_on(
     acme: SamlCompany, ana: requests.Session
 ) -> None:

@@ -731,6 +731,7 @@ def in_time(acme: OidcCompany, until: Callable[[], bool]) -> list[float]:
     return waits
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW)
 def test_a_crowd_at_slow_providers_is_refused_in_time_and_keeps_nobody_else_out(
     acme: OidcCompany, slow: Slow
@@ -769,6 +770,7 @@ def test_a_crowd_at_slow_providers_is_refused_in_time_and_keeps_nobody_else_out(
             honest_twin(acme, source)
 
 
+@pytest.mark.alone
 def test_a_crowd_at_a_provider_that_is_well_gets_in(acme: OidcCompany) -> None:
     """The bound for slow providers is not felt where an answer takes a tenth of a second."""
     honest = acme.partner.routes["/token"]
@@ -783,6 +785,7 @@ def test_a_crowd_at_a_provider_that_is_well_gets_in(acme: OidcCompany) -> None:
     assert Counter(answer.status_code for answer in answers) == {303: 2 * CROWD}
 
 
+@pytest.mark.alone
 def test_providers_that_hang_do_not_hold_up_a_start(acme: OidcCompany) -> None:
     assert acme.broker is not None
     acme.broker.stop()

@@ -93,6 +93,7 @@ def test_a_process_that_writes_something_else(tmp_path, environment, output):
     assert "chain failed" in failure()
 
 
+@pytest.mark.alone
 def test_a_process_that_hangs_is_waited_for_no_longer_than_the_deadline(tmp_path, environment):
     process(tmp_path, "import time; time.sleep(4)", environment)
     began = time.monotonic()

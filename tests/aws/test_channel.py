@@ -151,6 +151,7 @@ def test_what_is_not_an_http_answer(answer, says):
         assert says in failure(channel(peer))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "answer",
     [
@@ -167,6 +168,7 @@ def test_the_deadline_holds_for_the_whole_answer(answer):
         assert time.monotonic() - began < 0.8
 
 
+@pytest.mark.alone
 def test_silence_after_a_first_byte_does_not_start_the_time_anew():
     with Peer([[0.8, b"H", 5.0]]) as peer:
         began = time.monotonic()

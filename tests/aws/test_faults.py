@@ -38,6 +38,7 @@ def test_a_failure_of_sts_gives_nothing(aws, fault, kind, says):
     assert says in fails(aws)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["slow", "drip"])
 def test_a_slow_answer_is_waited_for_once_and_not_longer_than_the_time_out(keys, fault, kind):
     aws = make(keys, timeout=0.3)
@@ -49,6 +50,7 @@ def test_a_slow_answer_is_waited_for_once_and_not_longer_than_the_time_out(keys,
     assert keys.log.counters()["AssumeRole"] == 2
 
 
+@pytest.mark.alone
 def test_hops_share_one_deadline(environment):
     user, loop = "arn:aws:iam::111122223333:user/daypass", "arn:aws:iam::111122223333:role/Loop"
     statement = {"Effect": "Allow", "Principal": {"AWS": [user, loop]}, "Action": "sts:*"}

@@ -37,6 +37,7 @@ def short_credentials(acme):
     set_double(acme.aws_url, "sessions", longest=None)
 
 
+@pytest.mark.alone
 def test_every_client_gets_over_an_expiry(ana, acme, short_credentials):
     profile = {"AWS_PROFILE": "production-ReadOnly"}
     with Serving(ana, ROLE, "--imds") as serving:

@@ -167,6 +167,7 @@ def test_wrong_usage_is_2_and_help_is_0(capsys: pytest.CaptureFixture[str]) -> N
 RUN = "import sys; from app.commands.simulate import main; raise SystemExit(main([], sys.stdin, sys.stdout))"
 
 
+@pytest.mark.alone
 def test_it_streams_starts_quickly_and_survives_bytes_that_are_no_text() -> None:
     start = time.perf_counter()
     with subprocess.Popen(

@@ -13,6 +13,7 @@ from app.errors import ProviderFailed
 from app.signin.places import Places
 
 
+@pytest.mark.alone
 def test_who_finds_all_places_taken_is_refused_after_a_moment_and_the_next_at_once() -> None:
     places = Places(2, 0.2)
     with ExitStack() as held:

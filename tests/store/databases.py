@@ -38,7 +38,7 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
     """The URL of a database with all tables and no rows."""
     if kind == "sqlite":
         path = folder / f"{secrets.token_hex(4)}.db"
-        shutil.copy(_template(), path)
+        shutil.copy(template(), path)
         yield f"sqlite:///{path}"
         return
     with database(_filled()) as url:
@@ -79,7 +79,7 @@ def _filled() -> str:
 
 
 @cache
-def _template() -> Path:
+def template() -> Path:
     """One migrated SQLite file a process, to copy."""
     folder = mkdtemp(prefix="daypass-test-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -14,6 +14,8 @@ from app.model import Entitlement
 from app.web.listing import find, piece
 from tests.web.builders import FORBIDDEN, ROLES, FakeBroker, World, role, session
 
+pytestmark = pytest.mark.alone  # schemathesis gives its tests one name
+
 TOKEN = "fuzz" * 10
 MANY = tuple(Entitlement(role(f"R{n}", f"{n:012d}", f"account-{n}")) for n in range(20))
 

@@ -1450,6 +1450,7 @@ def test_what_a_stranger_writes_is_cut_and_made_printable(acme: Acme) -> None:
     assert "evil" not in refusal.words
 
 
+@pytest.mark.alone
 def test_a_schema_named_by_the_stranger_is_not_opened(acme: Acme) -> None:
     where = 'xsi:schemaLocation="urn:x file:///dev/zero" xsi:noNamespaceSchemaLocation="file:///dev/zero"'
     document = acme.response(before=[('ID="_assertion"', f'{where} ID="_assertion"')])
