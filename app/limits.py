@@ -31,7 +31,8 @@ EXCHANGES_PER_IDENTITY = 60
 EXCHANGES_PER_ADDRESS = 3_000
 """And from one address: a mobile network has crowds behind one, and each is a signature to check."""
 EXCHANGES_PER_CLIENT = 30_000
-"""And of one app, as far as it brings tokens that are believed: strangers cannot use up its share with others."""
+"""And of one app, as far as it brings tokens that are believed, and as many guests: neither strangers, nor one person,
+nor guests use up the share of those who sign in."""
 GUESTS_PER_MINUTE = 300
 """Guests of one address: each is a row for a month."""
 GUESTS_PER_DAY = 2_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -371,8 +372,8 @@ def test_an_address_a_person_and_an_app_have_their_limits(
     apps.exchange(subject)
     assert counted == [
         ("tokens brought", EXCHANGES_PER_ADDRESS),
-        ("tokens brought by this app", EXCHANGES_PER_CLIENT),
         ("tokens brought of this person", EXCHANGES_PER_IDENTITY),
+        ("tokens brought by this app", EXCHANGES_PER_CLIENT),
     ]
     for _ in range(EXCHANGES_PER_IDENTITY - 1):
         apps.exchange(subject)
@@ -380,6 +381,27 @@ def test_an_address_a_person_and_an_app_have_their_limits(
         apps.exchange(subject)
     assert "of this person" in caught.value.words and caught.value.retry_after == 60
     assert apps.exchange(apps.token("wren")), "others of that app and address go on"
+
+
+def test_neither_one_person_nor_guests_use_up_what_an_app_may_bring(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = [replace(CALLER, address=f"203.0.113.{number}") for number in range(30)]
+    monkeypatch.setattr("app.broker.presenting.EXCHANGES_PER_CLIENT", 5)
+    monkeypatch.setattr("app.broker.exchanging.EXCHANGES_PER_CLIENT", 5)
+    monkeypatch.setattr("app.broker.presenting.EXCHANGES_PER_IDENTITY", 2)
+    mallory, came = apps.token("mallory"), []
+    for caller in everywhere:
+        with suppress(TooMany):
+            came.append(apps.exchange(mallory, caller=caller).identity_id)
+        with suppress(TooMany):
+            came.append(apps.guest(caller=caller).identity_id)
+    assert len(came) == 2 + 5
+    for name in ("robin", "sasha", "wren"):
+        assert apps.exchange(apps.token(name))
+    with pytest.raises(TooMany) as caught:
+        apps.exchange(apps.token("jay"))
+    assert "by this app" in caught.value.words
 
 
 def test_a_session_whose_login_is_taken_away_as_it_begins_is_not_given(

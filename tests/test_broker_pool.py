@@ -325,6 +325,46 @@ def test_somebody_elses_login_is_not_linked_though_the_address_is_the_same(two: 
     assert two.exchange(two.token("robin")).identity_id != victim.identity_id, "never merged by an address"
 
 
+def test_whoever_shows_a_token_that_is_not_believed_beside_their_own_is_on_record(two: Apps) -> None:
+    mine = two.exchange(two.token())
+    foreign = replace(two.token("victim", source=TWEET), text="forged")
+    with pytest.raises(SubjectTokenRefused):
+        link(two, two.token(), foreign)
+    assert two.house.last()[0] == "exchange.refused"
+    (found, *_) = two.house.store.audit.search(Search(kind="exchange.refused", limit=1))
+    assert (found.record.subject, json.loads(found.record.detail)["code"]) == ("robin-id", "exchange.token")
+    with pytest.raises(SubjectTokenAudience):
+        link(two, two.token(), two.token("victim", source=TWEET, audience="other-app"))
+    assert len(two.house.store.audit.search(Search(kind="exchange.refused"))) == 2
+    # The honest twin, and somebody whom nobody knows yet, who is only counted.
+    assert link(two, two.token(), two.token("r", source=TWEET)).id == mine.identity_id
+    with pytest.raises(SubjectTokenRefused):
+        link(two, replace(two.token(), text="forged"), two.token("r", source=TWEET))
+    assert len(two.house.store.audit.search(Search(kind="exchange.refused"))) == 2
+
+
+def test_a_login_that_is_taken_away_meanwhile_adds_no_other(
+    two: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's login was linked once. As the owner takes that source's away, a second of it is added by it."""
+    owner = two.exchange(two.token())
+    assert link(two, two.token(), two.token("thief", source=TWEET)).id == owner.identity_id
+    honest, second = Identities.link, two.token("thief2", source=TWEET)
+
+    def late(self: Identities, *args: object, **how: object) -> bool:
+        unlink(two, two.token(), TWEET)
+        return honest(self, *args, **how)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Identities, "link", late)
+        with pytest.raises(LoginTaken):
+            link(two, two.token("thief", source=TWEET), second)
+    assert two.house.last()[0] == "exchange.refused"
+    assert two.house.store.identities.logins(owner.identity_id) == [(SOCIAL, "robin-id")]
+    assert two.exchange(second).identity_id != owner.identity_id
+    assert link(two, two.token(), two.token("r", source=TWEET)).id == owner.identity_id
+
+
 def test_both_tokens_are_believed_and_belong_to_the_app(two: Apps) -> None:
     two.house.write("clients/notes.yaml", NOTES)
     two.house.apply()

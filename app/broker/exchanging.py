@@ -159,7 +159,8 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
     def _admit_guest(self, client: Client, caller: Caller, now: datetime) -> None:
         """Raises TooMany."""
         self._tally.admit(caller.address, GUESTS, GUESTS_PER_MINUTE, now)
-        self._tally.admit_one(client.id, f"{EXCHANGES} by this app", EXCHANGES_PER_CLIENT, now)
+        # A share of their own: whoever makes guests from everywhere keeps nobody out who signs in.
+        self._tally.admit_one(client.id, f"{GUESTS} of this app", EXCHANGES_PER_CLIENT, now)
         if self._store.identities.guests_since(prefix(caller.address), now - _DAY) >= GUESTS_PER_DAY:
             words = "There were too many guests from your address today. Sign in, or try again tomorrow."
             raise TooMany(f"more than {GUESTS_PER_DAY} {GUESTS} a day", words=words, retry_after=3600)

@@ -36,8 +36,9 @@ class Linking(Presenting):
         with self._counted(caller, now):
             asking = self._client_for(client, EXCHANGE)
             mine = self._brought(asking, subject, caller, now)
-            new = self._brought(asking, other, caller, now)
             with self._refusing(mine, caller, now):
+                # Within: whoever is known and shows somebody else's token, or a forged one, is put on record.
+                new = self._brought(asking, other, caller, now)
                 id, theirs = self._identity(mine), self._identity(new)
                 if theirs is not None and theirs != id:
                     raise LoginTaken("the other login has an identity of its own in the pool")
@@ -50,8 +51,11 @@ class Linking(Presenting):
                         "linked_subject": login.subject,
                     }
                     self._record_person(AuditKind.IDENTITY_LINKED, mine, caller, now, detail)
-                    if not self._store.identities.link(mine.pool, id, login.source, login.subject, now):
-                        raise LoginTaken("the other login was given an identity meanwhile")
+                    proof = (who.source, who.subject)
+                    if not self._store.identities.link(
+                        mine.pool, id, login.source, login.subject, now, by=proof
+                    ):
+                        raise LoginTaken("one of the two logins was given another identity meanwhile")
                 return PoolIdentity(id, tuple(self._store.identities.logins(id)))
 
     def unlink(

@@ -105,10 +105,11 @@ class Presenting(Clients):
             audience=proven.audience,
             ends_at=min((at for at in (proven.expires_at, proven.ends_at) if at is not None), default=None),
         )
-        # Counted only now: strangers with tokens that nobody believes use up nobody's share.
-        self._tally.admit_one(client.id, f"{EXCHANGES} by this app", EXCHANGES_PER_CLIENT, now)
+        # Counted only now: strangers with tokens that nobody believes use up nobody's share. The person first, so
+        # that one alone, from however many addresses, does not use up the app's.
         who = subject_of(found.identity)
         self._tally.admit_one(who, f"{EXCHANGES} of this person", EXCHANGES_PER_IDENTITY, now)
+        self._tally.admit_one(client.id, f"{EXCHANGES} by this app", EXCHANGES_PER_CLIENT, now)
         with self._refusing(found, caller, now):
             self._bind(client, proven)
         return found

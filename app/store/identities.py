@@ -124,9 +124,20 @@ class Identities:
         with self._database.read() as connection:
             return int(connection.execute(query.where(POOL_IDENTITIES.c.created_at >= since)).scalar_one())
 
-    def link(self, pool: str, id: str, source: SourceId, subject: str, now: datetime) -> bool:
+    def link(
+        self,
+        pool: str,
+        id: str,
+        source: SourceId,
+        subject: str,
+        now: datetime,
+        *,
+        by: tuple[SourceId, str] | None = None,
+    ) -> bool:
         """Let a login lead to an identity. True if it does now, or did already.
 
+        `by`: source and subject of the login that proved the identity; it must lead there still, so that one that
+        is taken away meanwhile leaves no other of its owner's behind.
         False, and nothing is changed: the login leads to another, or there is no such identity of somebody's in
         the pool.
         """
@@ -134,6 +145,9 @@ class Identities:
             return False
         with self._database.write() as connection:
             if connection.execute(_HOLD, {"wanted": id, "within": pool}).one_or_none() is None:
+                return False
+            leads = None if by is None else {"wanted": login_key(pool, *by), "of": id}
+            if leads is not None and connection.execute(HAS, leads).one_or_none() is None:
                 return False
             if self._add(connection, pool, id, source, subject, now):
                 return True

@@ -116,6 +116,15 @@ def test_a_login_that_has_an_identity_is_never_merged(store, ana):
     assert store.identities.logins(ana) == [(CORP, "ana-7")]
 
 
+def test_a_login_is_linked_by_one_that_leads_to_the_identity_still_and_no_other(store, ana):
+    ben = store.identities.of("photos", PARTNER, "ben", NOW)
+    for by in ((PARTNER, "ben"), (PARTNER, "new"), (PARTNER, "nobody")):
+        assert not store.identities.link("photos", ana, PARTNER, "new", NOW, by=by)
+    assert store.identities.find("photos", PARTNER, "new") is None
+    assert store.identities.link("photos", ana, PARTNER, "new", NOW, by=(CORP, "ana-7"))
+    assert store.identities.link("photos", ben, CORP, "ben", NOW, by=(PARTNER, "ben"))
+
+
 @pytest.mark.parametrize(
     ("pool", "id"), [("notes", None), ("photos", "none"), ("photos", ODD), ("photos", "")]
 )
