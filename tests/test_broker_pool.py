@@ -29,6 +29,7 @@ from app.errors import (
 from app.model import GUEST, ClientProof, Exchanged, GrantAsk, RoleAsk, Scope, SourceId, SubjectProof
 from app.store import Search
 from app.store.identities import Claimed, Identities
+from app.store.refresh_tokens import RefreshTokens
 from tests.exchanging import APP, AWS, HOUR, NOTES, PHOTO, SOCIAL, TOKENS, UPLOADS, Apps, apps_in
 from tests.helper import CHALLENGE, LOOPBACK, Helper, said
 from tests.house import CALLER, FakeAws
@@ -473,3 +474,30 @@ def test_somebody_who_signs_in_through_daypass_has_the_same_identity(apps: Apps)
     session = Helper(house, APP).bearer(tokens)
     assert session.pool_identity == tokens.identity_id and session.approved_by == ana.id
     assert Helper(house).sign_in(ana).identity_id == "", "the helper has no pool"
+
+
+def test_a_sign_in_through_daypass_whose_login_is_taken_away_as_it_ends_gives_nothing(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = apps.house
+    grants = "grants: [exchange, refresh, code]\nredirect_uris: ['http://127.0.0.1/callback']"
+    house.edit(PHOTO, "grants: [exchange, refresh]", grants)
+    house.apply()
+    identities, now = house.store.identities, house.clock.at
+    robin = apps.exchange(apps.token()).identity_id
+    assert identities.link("photo", robin, SourceId("corp"), "ana-1", now)
+    _, ana = house.browser()
+    ask = GrantAsk("photo-app", LOOPBACK, (), CHALLENGE, "S256")
+    honest, sessions = RefreshTokens.begin, apps.rows("sessions")
+
+    def late(self: RefreshTokens, *args: object, **how: object) -> bool:
+        assert identities.unlink("photo", robin, SourceId("corp"), now)
+        return honest(self, *args, **how)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RefreshTokens, "begin", late)
+        with pytest.raises(GrantInvalid):
+            Helper(house, APP).sign_in(ana, ask)
+    assert apps.rows("sessions") == sessions
+    tokens = Helper(house, APP).sign_in(ana, ask)
+    assert tokens.identity_id and tokens.identity_id != robin

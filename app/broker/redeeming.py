@@ -153,8 +153,8 @@ class Redeeming(Clients):
             "expires_at": end.isoformat(),
         }
         self._record(AuditKind.SESSION_STARTED, session, caller, now, detail)
-        if not self._store.refresh_tokens.begin(session, refresh, scope, code=code):
-            raise GrantInvalid("the code came twice, or whoever said yes has signed out meanwhile")
+        if not self._store.refresh_tokens.begin(session, refresh, scope, code=code, pool=client.pool):
+            raise GrantInvalid("the code came twice, or who said yes signed out or lost the login meanwhile")
         return tokens
 
     def _pooled(self, client: Client, approver: Session, now: datetime) -> str:

@@ -76,7 +76,13 @@ class RefreshTokens:
         self._use_session, self._use, self._wipe = prepare(_USE_SESSION), prepare(_USE), prepare(_WIPE)
 
     def begin(
-        self, session: Session, token: str | None, scope: Sequence[Scope], *, code: str | None = None
+        self,
+        session: Session,
+        token: str | None,
+        scope: Sequence[Scope],
+        *,
+        code: str | None = None,
+        pool: str = "",
     ) -> bool:
         """Begin a client's session with its first refresh token; see `tokens.RefreshTokens`."""
         rows = self._rows(session, token, scope)
@@ -86,6 +92,13 @@ class RefreshTokens:
             if code is not None:
                 stands = {"wanted": code_digest(code), "gives": session.id}
                 if self._code_stands(connection, stands).one_or_none() is None:
+                    return False
+            if session.pool_identity:
+                login = login_key(pool, session.identity.source, session.identity.subject)
+                if (
+                    self._has(connection, {"wanted": login, "of": session.pool_identity}).one_or_none()
+                    is None
+                ):
                     return False
             if self._approver(connection, approver).one_or_none() is None:
                 return False

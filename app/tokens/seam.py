@@ -171,12 +171,19 @@ class RefreshTokens(Protocol):
     """Refresh tokens: a family is a client's session, and is worth nothing once that is over."""
 
     def begin(
-        self, session: Session, token: str | None, scope: Sequence[Scope], *, code: str | None = None
+        self,
+        session: Session,
+        token: str | None,
+        scope: Sequence[Scope],
+        *,
+        code: str | None = None,
+        pool: str = "",
     ) -> bool:
         """Begin a client's session and (unless `token` is None) its first refresh token, in one transaction.
 
-        False, and nothing is begun, if the session `session.approved_by` is over at `session.created_at`, or if
-        `code`, the authorization code behind it, came a second time meanwhile.
+        False, and nothing is begun, if the session `session.approved_by` is over at `session.created_at`, if
+        `code`, the authorization code behind it, came a second time meanwhile, or if the login is taken away from
+        `session.pool_identity`, where it has one in `pool`.
         """
         ...
 
