@@ -30,6 +30,9 @@ EXCHANGES_PER_IDENTITY = 60
 """Tokens that an app brings of one person: one that runs wild does not fill the audit trail."""
 EXCHANGES_PER_ADDRESS = 3_000
 """And from one address: a mobile network has crowds behind one, and each is a signature to check."""
+EXCHANGE_REFUSALS_PER_MINUTE = 600
+"""And of one address, those that are refused: in a crowd some have signed out at their provider, or have a token of old
+of one that does not say so (Login with Amazon, GitHub, RFC 7662)."""
 EXCHANGES_PER_CLIENT = 30_000
 """And of one app, as far as it brings tokens that are believed, and as many guests: neither strangers, nor one person,
 nor guests use up the share of those who sign in."""
@@ -42,7 +45,9 @@ GUESTS = "guests"
 DEVICE_LOOKUPS = "user codes missed"
 SIGN_IN_REFUSALS = "refusals"
 TOKEN_REFUSALS = "token refusals"  # noqa: S105
-"""What is counted apart: whoever plays with tokens keeps nobody behind the same address from signing in."""
+EXCHANGE_REFUSALS = "exchange refusals"
+"""What is counted apart: whoever plays with tokens keeps nobody behind the same address from signing in, and an app
+that brings bad ones keeps no helper from refreshing."""
 KEPT = 65_536
 """Pairs of address and thing counted apart in one minute (about 10 MB); the rest shares one count."""
 SHARED = 64

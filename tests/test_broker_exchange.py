@@ -32,6 +32,7 @@ from app.errors import (
     TooMany,
 )
 from app.limits import (
+    EXCHANGE_REFUSALS_PER_MINUTE,
     EXCHANGES_PER_ADDRESS,
     EXCHANGES_PER_CLIENT,
     EXCHANGES_PER_IDENTITY,
@@ -336,12 +337,14 @@ def test_a_provider_that_fails_is_said_to_and_nothing_is_given(apps: Apps, failu
 
 def test_bad_tokens_shut_an_address_out_for_a_minute_and_nobody_else(apps: Apps) -> None:
     bad = SubjectProof("access_token", "guessed")
-    for _ in range(REFUSALS_PER_MINUTE):
+    guest = apps.tokens(apps.guest())
+    for _ in range(EXCHANGE_REFUSALS_PER_MINUTE):
         with pytest.raises(SubjectTokenRefused):
             apps.exchange(bad)
     honest = apps.token()
     with pytest.raises(TooMany):
         apps.exchange(honest)
+    assert apps.helper().refresh(guest.refresh_token), "nor who has tokens of ours there"
     assert apps.exchange(honest, caller=ELSEWHERE)
     apps.house.clock.at += timedelta(minutes=1)
     assert apps.exchange(honest)
@@ -355,6 +358,24 @@ def test_a_crowd_behind_one_address_gets_through_also_when_their_tokens_are_old(
             with pytest.raises(SubjectTokenExpired):
                 apps.exchange(each)
     assert apps.exchange(apps.token("new"))
+
+
+def test_a_crowd_behind_one_address_gets_through_also_where_a_tenth_is_refused(apps: Apps) -> None:
+    """Of a mobile network's 3,000 a minute: a provider that does not say that a token is old."""
+    old, fresh = SubjectProof("access_token", "signed out"), apps.token()
+    for _ in range(EXCHANGES_PER_ADDRESS // 10):
+        with pytest.raises(SubjectTokenRefused):
+            apps.exchange(old)
+    assert apps.exchange(fresh)
+
+
+def test_bad_tokens_of_ours_keep_no_app_from_bringing_its_peoples(apps: Apps) -> None:
+    for _ in range(REFUSALS_PER_MINUTE):
+        with pytest.raises(GrantInvalid):
+            apps.helper().refresh("guessed")
+    with pytest.raises(TooMany):
+        apps.helper().refresh("guessed")
+    assert apps.exchange(apps.token())
 
 
 def test_an_address_a_person_and_an_app_have_their_limits(

@@ -34,21 +34,27 @@ class Clients(Desk):
     """What every conversation with a client begins with."""
 
     @contextmanager
-    def _counted(self, caller: Caller, now: datetime) -> Iterator[None]:
-        """Count what is refused within, per address, and refuse all of an address that had too much of it.
+    def _counted(
+        self,
+        caller: Caller,
+        now: datetime,
+        what: str = TOKEN_REFUSALS,
+        most: int = REFUSALS_PER_MINUTE,
+    ) -> Iterator[None]:
+        """Count what is refused within as `what`, per address, and refuse all of an address that had too much of it.
 
         Successes are not counted: an office behind one address may have as many helpers as it likes.
 
         Raises:
             TooMany.
         """
-        self._tally.check(caller.address, TOKEN_REFUSALS, REFUSALS_PER_MINUTE, now)
+        self._tally.check(caller.address, what, most, now)
         try:
             yield
         except _HONEST:
             raise
         except (GrantError, ProofRefused) as refusal:
-            self._tally.refused(caller.address, refusal.code, now, TOKEN_REFUSALS)
+            self._tally.refused(caller.address, refusal.code, now, what)
             raise
 
     def _client(self, proof: ClientProof) -> Client:

@@ -36,8 +36,6 @@ from app.errors import (
 )
 from app.issue import check_duration
 from app.limits import (
-    EXCHANGES,
-    EXCHANGES_PER_ADDRESS,
     EXCHANGES_PER_CLIENT,
     GUESTS,
     GUESTS_PER_DAY,
@@ -82,8 +80,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             RequestNotPossible, LoginTaken, UpstreamFailed and its kin, TooMany, AuditUnavailable, StoreUnavailable.
         """
         now = self._clock.now()
-        self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
-        with self._counted(caller, now):
+        with self._admitted(caller, now):
             asking = self._client_for(client, EXCHANGE)
             scope = self._wanted(asking, ask)
             guest = self._guest(asking, ask.guest_token, now) if ask.guest_token else None
@@ -104,8 +101,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             as `exchange`; ClientNotAllowed if the client has no guests.
         """
         now = self._clock.now()
-        self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
-        with self._counted(caller, now):
+        with self._admitted(caller, now):
             asking = self._client_for(client, EXCHANGE)
             if not asking.guests:
                 raise ClientNotAllowed(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from app.broker.presenting import Brought, Presenting
 from app.errors import LoginNeeded, LoginTaken
-from app.limits import EXCHANGES, EXCHANGES_PER_ADDRESS
 from app.model import (
     EXCHANGE,
     AuditKind,
@@ -32,8 +31,7 @@ class Linking(Presenting):
             StoreUnavailable.
         """
         now = self._clock.now()
-        self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
-        with self._counted(caller, now):
+        with self._admitted(caller, now):
             asking = self._client_for(client, EXCHANGE)
             mine = self._brought(asking, subject, caller, now)
             with self._refusing(mine, caller, now):
@@ -69,8 +67,7 @@ class Linking(Presenting):
             as `link`; LoginNeeded instead of LoginTaken.
         """
         now = self._clock.now()
-        self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
-        with self._counted(caller, now):
+        with self._admitted(caller, now):
             asking = self._client_for(client, EXCHANGE)
             mine = self._brought(asking, subject, caller, now)
             with self._refusing(mine, caller, now):

@@ -24,7 +24,14 @@ from app.errors import (
     Unavailable,
     UpstreamFailed,
 )
-from app.limits import EXCHANGES, EXCHANGES_PER_CLIENT, EXCHANGES_PER_IDENTITY
+from app.limits import (
+    EXCHANGE_REFUSALS,
+    EXCHANGE_REFUSALS_PER_MINUTE,
+    EXCHANGES,
+    EXCHANGES_PER_ADDRESS,
+    EXCHANGES_PER_CLIENT,
+    EXCHANGES_PER_IDENTITY,
+)
 from app.model import (
     AuditEvent,
     AuditKind,
@@ -78,6 +85,13 @@ _NO_ANSWER: Final = (
 
 class Presenting(Clients):
     """The part of a conversation in which an app shows a token of its person's."""
+
+    @contextmanager
+    def _admitted(self, caller: Caller, now: datetime) -> Iterator[None]:
+        """Count one more token of this address, and if what is done within refuses it, one more refusal. Raises TooMany."""
+        self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
+        with self._counted(caller, now, EXCHANGE_REFUSALS, EXCHANGE_REFUSALS_PER_MINUTE):
+            yield
 
     def _brought(self, client: Client, subject: SubjectProof, caller: Caller, now: datetime) -> Brought:
         """Believe what an app brings, and bind it to that app.

@@ -25,6 +25,8 @@ _LAST: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 _AMAZON: Final = "https://www.amazon.com"
 _NOT_OUR_APPS: Final = 100
 """Facebook's error code for a token of another app."""
+_OVER: Final = 463
+"""Facebook's error subcode for a token that has expired (Graph API, "Handle Errors")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ def facebook(provider: OAuth2Provider, token: str, fetch: Fetcher, now: datetime
     if not isinstance(data, dict):
         raise ProviderFailed(f"{_PLACE}: the provider's answer holds no `data`")
     if data.get("is_valid") is not True:
+        error = data.get("error")
+        if isinstance(error, dict) and error.get("subcode") == _OVER:
+            raise SubjectTokenExpired("the provider says that the token has expired")
         raise SubjectTokenRefused("the provider says that the token is not valid")
     audience = _text(data, "app_id")
     if data.get("type") != "USER":
