@@ -72,8 +72,7 @@ class Chirp:
             raise SubjectTokenAudience("for another app")
         if proven.expires_at is not None and now >= proven.expires_at:
             raise SubjectTokenExpired("over")
-        until = proven.expires_at or now + timedelta(days=1)
-        return replace(proven, mark=mark(self.id, token.text, until, now))
+        return replace(proven, mark=mark(self.id, token.text, proven.expires_at, now))
 
     def warm(self) -> None:
         pass

@@ -241,6 +241,24 @@ def test_a_client_may_want_each_token_once_only(apps: Apps) -> None:
     assert apps.exchange(apps.token())
 
 
+@pytest.mark.parametrize("days", [2, 40, 360])
+def test_a_token_without_an_end_stays_its_clients_and_used_for_as_long_as_it_may_live(
+    apps: Apps, days: int
+) -> None:
+    house = apps.house
+    house.write("clients/notes.yaml", NOTES + "subject_tokens: once\n")
+    house.apply()
+    notes = ClientProof("notes")
+    mine, theirs = apps.token(life=None), apps.token(life=None)
+    assert apps.exchange(mine) and apps.exchange(theirs, app=notes)
+    house.clock.at += timedelta(days=days)
+    house.store.once.expire(house.clock.at)
+    for subject in (mine, theirs):
+        with pytest.raises(SubjectTokenRefused):
+            apps.exchange(subject, app=notes)
+    assert apps.exchange(mine) and apps.exchange(apps.token(life=None), app=notes)
+
+
 def test_what_the_source_wants_once_only_is_taken_once(apps: Apps) -> None:
     mark = OnceOnly("saml", "assertion-1", apps.house.clock.at + HOUR)
     assert apps.exchange(apps.token(once=(mark,)))
