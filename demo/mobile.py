@@ -1,6 +1,7 @@
 """What a mobile app does, to read: the token of a sign-in becomes keys, the keys put and list one's own files.
 
-python demo/mobile.py TOKEN [FILE]      TOKEN: what the social provider's sign-in gave the app
+python demo/mobile.py TOKEN [FILE]      TOKEN: what the social provider's sign-in gave the app; docs/how-to/apps.md
+                                        says where to find one. BROKER and S3 are the addresses of both.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
@@ -22,8 +24,11 @@ def exchange(token: str) -> dict[str, str]:  # RFC 8693; the app is a public cli
             "subject_token": token, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
             "subject_issuer": "social", "resource": "arn:aws:iam::444455556666:role/AppUploads",
             "requested_token_type": "urn:daypass:params:oauth:token-type:aws-credentials"}
-    with urlopen(f"{BROKER}/oauth/token", urlencode(form).encode(), timeout=10) as answer:
-        return dict(json.load(answer))  # good until its `Expiration`: exchange again some minutes before
+    try:
+        with urlopen(f"{BROKER}/oauth/token", urlencode(form).encode(), timeout=10) as answer:
+            return dict(json.load(answer))  # good until its `Expiration`: exchange again some minutes before
+    except HTTPError as refused:  # for people the description, for the log the request's id, for the program the code
+        sys.exit("{error_description} ({code}, {request_id})".format(**json.load(refused)))
 
 
 def s3(keys: dict[str, str], method: str, key: str = "", query: str = "", body: bytes = b"") -> bytes:
@@ -46,6 +51,8 @@ def s3(keys: dict[str, str], method: str, key: str = "", query: str = "", body: 
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     keys = exchange(sys.argv[1])
     folder = f"{keys['identity_id']}/"  # the one folder that these keys open
     for file in map(Path, sys.argv[2:]):

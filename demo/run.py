@@ -263,7 +263,10 @@ def summary(facts: Mapping[str, Any], demo: Demo, seconds: float) -> str:
     names = {role.arn: f"{role.account_name}/{role.name}" for role in entitled.roles(demo.files)}
     rows = [("Username", "Password", "From", "May assume")]
     for person in facts["people"]:
-        may = ", ".join(names[arn] for arn in person["roles"]) or "nothing: see how a refusal looks"
+        nothing = "nothing: see how a refusal looks"
+        if person["provider"] == "social" and APP_FILE in demo.files:
+            nothing = "nothing here; in the app (5.) a folder of their own"
+        may = ", ".join(names[arn] for arn in person["roles"]) or nothing
         rows.append((person["username"], person["password"], labels[person["provider"]], may))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = [
@@ -289,6 +292,8 @@ def summary(facts: Mapping[str, Any], demo: Demo, seconds: float) -> str:
                 [
                     "  5. An app whose people get keys for their own folder in S3 (docs/how-to/apps.md):",
                     f"       {ports.app_url}",
+                    "     The same as a script, with a token of the app's sign-in (the page says where to find one):",
+                    f"       BROKER={facts['base_url']} S3={ports.aws_url} .venv/bin/python demo/mobile.py TOKEN FILE",
                 ]
                 if APP_FILE in demo.files
                 else []

@@ -97,7 +97,7 @@ def test_the_facts_are_written_when_all_is_up(running: Running):
     assert requests.get(f"{ports.oidc_url}/jwks", timeout=5).status_code == 200
     assert requests.get(f"{ports.app_url}/settings.json", timeout=5).json()["broker"] == ports.base_url
     told = running.output.read_text()
-    assert ports.app_url in told
+    assert ports.app_url in told and "demo/mobile.py TOKEN" in told and "in the app (5.)" in told
     assert ports.base_url in told and "demo-ana" in told and "Ctrl-C" in told
 
 

@@ -164,7 +164,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 status, answer = 200, self._post(self.path, body)
             except No as no:
                 said = f"The stand-in says {no}."
-                status, answer = 400, {"error": str(no), "error_description": said, "code": no.code}
+                answer = {"error": str(no), "error_description": said, "code": no.code}
+                status, answer = 400, {**answer, "request_id": "0123456789abcdef"}
             self._send(status, json.dumps(answer).encode(), "application/json")
 
         def _post(self, path: str, body: bytes) -> dict[str, Any]:

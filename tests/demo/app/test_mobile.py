@@ -38,7 +38,14 @@ def test_it_puts_and_lists_ones_own_files(broker, tmp_path):
 
 def test_a_token_that_is_none_gives_nothing(broker):
     done = run(broker, "none")
-    assert done.returncode == 1 and "HTTP Error 400" in done.stderr and done.stdout == ""
+    assert done.returncode == 1 and done.stdout == ""
+    assert "The stand-in says" in done.stderr and "0123456789abcdef" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_token_it_says_what_it_wants():
+    done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "TOKEN" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_it_is_forty_lines_of_code_on_the_standard_library():
