@@ -174,6 +174,10 @@ def test_a_withdrawn_key_proves_nobody_once_keys_are_fetched_anew(acme: AppCompa
 def test_a_nonce_that_the_app_gives_is_held_against_the_token(acme: AppCompany) -> None:
     token = acme.id_token(nonce="of-this-browser")
     stays_out(acme, token, REST, subject_nonce="of-another")
+    stays_out(acme, acme.id_token(), REST, subject_nonce="of-this-browser")
+    for other in (acme.chirp(), acme.assertion()):  # which have none that could be compared
+        stays_out(acme, other, "oauth.invalid_request", subject_nonce="of-this-browser")
+        acme.gets_in(other)
     acme.gets_in(token, subject_nonce="of-this-browser")
 
 

@@ -37,7 +37,11 @@ def token(fields: Mapping[str, str], what: str = "subject") -> SubjectProof:
         raise GrantError(
             f"{what}_token_type {said[:80]!r}", words=f"`{what}_token_type` must be one of {known}."
         )
-    return SubjectProof(kind, text, fields.get(f"{what}_issuer", ""), fields.get(f"{what}_nonce"))
+    nonce = fields.get(f"{what}_nonce")
+    if nonce is not None and kind != "id_token":  # else the app would take it for compared
+        words = f"`{what}_nonce` is for an ID token; no other says which nonce it was made for."
+        raise GrantError(f"{what}_nonce of {kind}", words=words)
+    return SubjectProof(kind, text, fields.get(f"{what}_issuer", ""), nonce)
 
 
 def assertion(fields: Mapping[str, str]) -> SubjectProof:
