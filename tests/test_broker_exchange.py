@@ -13,6 +13,7 @@ import pytest
 
 from app.audit import AuditWriter
 from app.errors import (
+    AskRefused,
     AuditUnavailable,
     ClientNotAllowed,
     ClientRefused,
@@ -441,6 +442,49 @@ def test_neither_one_person_nor_guests_use_up_what_an_app_may_bring(
     with pytest.raises(TooMany) as caught:
         apps.exchange(apps.token("jay"))
     assert "by this app" in caught.value.words
+
+
+def test_a_guest_with_one_token_asks_no_more_often_than_an_app_may_bring_a_token(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers are guests: each call would be records, a row or a call to AWS."""
+    broker, wish = apps.house.broker, RoleAsk(UPLOADS)
+    refusal = AskRefused("not an ARN")
+    helper, given = apps.helper(), apps.tokens(apps.guest())
+    session, refresh = helper.bearer(given, "credentials"), given.refresh_token
+    for _ in range(EXCHANGES_PER_IDENTITY // 3):
+        assert broker.credentials(session, wish, caller=CALLER)
+        broker.refused(session, refusal, caller=CALLER)
+        refresh = helper.refresh(refresh).refresh_token
+    before = len(FakeAws.asked), len(apps.house.kinds()), apps.rows("refresh_tokens")
+    for again in (
+        lambda: broker.credentials(session, wish, caller=ELSEWHERE),
+        lambda: broker.console_link(session, wish, None, caller=CALLER),
+        lambda: broker.refused(session, refusal, caller=CALLER),
+        lambda: helper.refresh(refresh),
+    ):
+        with pytest.raises(TooMany):
+            again()
+    assert (len(FakeAws.asked), len(apps.house.kinds()), apps.rows("refresh_tokens")) == before
+    # The honest twins: another guest, who has signed in, whom a directory let in; and the guest in a minute.
+    other = helper.bearer(apps.tokens(apps.guest()), "credentials")
+    robin = helper.bearer(apps.tokens(apps.exchange(apps.token())), "credentials")
+    assert broker.credentials(other, wish, caller=CALLER) and broker.credentials(robin, wish, caller=CALLER)
+    _, ana = apps.house.browser()
+    for _ in range(EXCHANGES_PER_IDENTITY + 1):
+        broker.refused(ana, refusal, caller=CALLER)
+    apps.house.clock.at += timedelta(minutes=1)
+    assert helper.refresh(refresh)
+    monkeypatch.setattr("app.broker.desk.GUESTS_PER_MINUTE", 2)
+    monkeypatch.setattr("app.broker.desk.EXCHANGES_PER_CLIENT", 3)
+    assert broker.credentials(other, wish, caller=CALLER)
+    with pytest.raises(TooMany):
+        broker.credentials(other, wish, caller=CALLER)
+    assert broker.credentials(robin, wish, caller=CALLER), "guests use up their own share of an address"
+    assert broker.credentials(other, wish, caller=ELSEWHERE)
+    with pytest.raises(TooMany):
+        broker.credentials(other, wish, caller=ELSEWHERE)
+    assert broker.credentials(robin, wish, caller=ELSEWHERE), "and of the app"
 
 
 def test_a_session_whose_login_is_taken_away_as_it_begins_is_not_given(

@@ -11,10 +11,16 @@ from app.audit import AuditWriter
 from app.broker.liveness import living
 from app.clock import Clock
 from app.errors import NotSignedIn, StoreUnavailable
-from app.limits import Tally
-from app.model import AuditEvent, AuditKind, Caller, Session
+from app.limits import (
+    EXCHANGES_PER_ADDRESS,
+    EXCHANGES_PER_CLIENT,
+    EXCHANGES_PER_IDENTITY,
+    GUESTS_PER_MINUTE,
+    Tally,
+)
+from app.model import GUEST, AuditEvent, AuditKind, Caller, Session
 from app.store import Store
-from app.tokens import AccessTokens, SigningKeys
+from app.tokens import AccessTokens, SigningKeys, subject_of
 
 _NOTE_EVERY = timedelta(minutes=1)
 
@@ -52,6 +58,22 @@ class Desk:
     ) -> None:
         """Put it on record. Raises AuditUnavailable."""
         self._audit.record(event(kind, session, caller, at, detail=detail))
+
+    def _admit_app(self, session: Session, caller: Caller, now: datetime) -> None:
+        """Count what is done by a token that an app has of its person, as what it brings is counted. Raises TooMany.
+
+        Each call is a row, or two records and a call to AWS, and guests are strangers. Only sessions that have an
+        identity of a pool: whom a directory let in, in a browser or by a helper, is not counted.
+        """
+        if not session.pool_identity or session.client is None:
+            return
+        guest = session.identity.source == GUEST
+        what = "calls of apps' guests" if guest else "calls of apps' people"
+        self._tally.admit(caller.address, what, GUESTS_PER_MINUTE if guest else EXCHANGES_PER_ADDRESS, now)
+        self._tally.admit_one(
+            subject_of(session.identity), "calls of this person", EXCHANGES_PER_IDENTITY, now
+        )
+        self._tally.admit_one(session.client, what.replace("apps'", "this app's"), EXCHANGES_PER_CLIENT, now)
 
     def _used(self, session: Session, caller: Caller, now: datetime) -> None:
         """Note that the session was used, at most each minute. A client's has no idle time that could end."""

@@ -108,8 +108,9 @@ class Passes(Desk):
 
         Raises:
             RoleUnknown, RoleForbidden (its words say what would change that), DurationInvalid,
-            RequestNotPossible, StsRefused, StsFailed, AuditUnavailable.
+            RequestNotPossible, StsRefused, StsFailed, TooMany, AuditUnavailable.
         """
+        self._admit_app(session, caller, self._clock.now())
         return self._issue(session, ask, KEYS, caller=caller)[0]
 
     def console_link(
@@ -120,6 +121,7 @@ class Passes(Desk):
         Raises:
             as `credentials`, and DestinationForbidden, ConsoleFailed.
         """
+        self._admit_app(session, caller, self._clock.now())
         link = self._issue(session, ask, _CONSOLE, caller=caller, destination=destination)[1]
         if link is None:  # pragma: no cover - _issue mints one for _CONSOLE
             raise RoleUnknown
@@ -129,10 +131,12 @@ class Passes(Desk):
         """Put on record what a signed-in person was refused before the broker was asked.
 
         Raises:
-            AuditUnavailable.
+            TooMany, AuditUnavailable.
         """
+        now = self._clock.now()
+        self._admit_app(session, caller, now)
         detail: dict[str, object] = {"code": refusal.code, "why": refusal.detail}
-        self._record(AuditKind.ACCESS_REFUSED, session, caller, self._clock.now(), detail)
+        self._record(AuditKind.ACCESS_REFUSED, session, caller, now, detail)
 
     def ready(self) -> Mapping[str, bool]:
         """Whether this worker can serve: database, audit, the active revision, keys."""

@@ -167,7 +167,8 @@ class Redeeming(Clients):
         held = self._store.refresh_tokens.find(proof.token, client.id, now)
         if held is None or self._living(held.session, now) is None:
             raise GrantInvalid("no such refresh token of this client, or its session is over")
-        # Before the token is used up: who asks for too much keeps what they have.
+        # Before the token is used up: who asks for too much, or too often, keeps what they have.
+        self._admit_app(held.session, caller, now)
         scope = terms.narrowed(proof.scope, terms.common(held.scope, client.scopes))
         used = self._store.refresh_tokens.rotate(
             proof.token, client.id, secrets.token_urlsafe(32), now, caller.address

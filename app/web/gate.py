@@ -22,6 +22,7 @@ from app.errors import (
     Refusal,
     RoleForbidden,
     RoleUnknown,
+    TooMany,
     Unavailable,
     Unknown,
 )
@@ -180,8 +181,8 @@ class Gate:
             return refusal
         try:
             self._broker.refused(visit.session, refusal, caller=visit.caller)
-        except Unavailable as unavailable:
-            return unavailable
+        except (TooMany, Unavailable) as instead:
+            return instead
         return refusal
 
     def _frame(self, request_id: str, refusal: Refusal) -> page.Frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.errors import StoreUnavailable
+from app.errors import StoreUnavailable, TooMany
 from app.model import SCOPES
 from app.web import TABLE
 from app.web.api.openapi import OPERATIONS
@@ -155,3 +155,12 @@ def test_a_refusal_of_a_tokens_holder_is_on_record():
     headers = {"Authorization": "Bearer good.token_~+/-="}
     assert world.browser.post(row.address, json={"role": "x"}, headers=headers).status_code == 422
     assert world.broker.records == ["request.invalid"]
+
+
+def test_a_holder_who_is_refused_too_often_is_told_to_wait():
+    world = with_token(*SCOPES)
+    world.broker.fail["refused"] = TooMany(retry_after=7)
+    row = next(row for row in API if row.address == "/v1/credentials")
+    headers = {"Authorization": "Bearer good.token_~+/-="}
+    answer = world.browser.post(row.address, json={"role": "x"}, headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
