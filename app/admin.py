@@ -28,7 +28,8 @@ from app.errors import (
     RevisionUnusable,
     Unknown,
 )
-from app.model import AuditEvent, AuditKind, Client, Revision, Role, RoleArn
+from app.model import DEVICE_CODE, AuditEvent, AuditKind, Client, Revision, Role, RoleArn, SourceId
+from app.principal import trust
 from app.store import Activation, KnownPerson, People, Revisions, StoredRevision
 
 _TRIES = 5
@@ -58,6 +59,15 @@ class ClientChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceChange:
+    """A source that speaks, or may speak, of other people than before under the same id."""
+
+    id: SourceId
+    pools: tuple[str, ...]
+    """In which its people have identities: those who come meet those who had the same subject."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a change would do. `Administration.activate` does it, as long as `active` is still active."""
 
@@ -77,6 +87,7 @@ class Plan:
     handed: tuple[Handed, ...] = ()
     """Who could administer more or less of daypass, signed in as they last were."""
     clients: tuple[ClientChange, ...] = ()
+    sources: tuple[SourceChange, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -324,6 +335,7 @@ class Administration:
             clients=()
             if unreadable
             else clients_changed(before.revision if before is not None else None, revision),
+            sources=() if before is None else sources_changed(before.revision, revision),
         )
 
     def _record(self, kind: AuditKind, number: int, detail: Mapping[str, object]) -> None:
@@ -379,6 +391,21 @@ def clients_changed(before: Revision | None, after: Revision) -> tuple[ClientCha
     old, new = before.clients if before is not None else clients({}), after.clients
     pairs = (ClientChange(old.get(id), new.get(id)) for id in sorted(old.keys() | new.keys()))
     return tuple(pair for pair in pairs if _told(pair.before) != _told(pair.after))
+
+
+def sources_changed(before: Revision, after: Revision) -> tuple[SourceChange, ...]:
+    """The sources whose sign-ins of before count no more (`principal.trust`), by id."""
+    known = [*before.clients.values(), *after.clients.values()]
+    return tuple(
+        SourceChange(id, tuple(sorted({each.pool for each in known if each.pool and _reaches(each, id)})))
+        for id in sorted(before.providers.keys() & after.providers.keys())
+        if trust(before.providers[id]) != trust(after.providers[id])
+    )
+
+
+def _reaches(client: Client, source: SourceId) -> bool:
+    """Whether people of a source can come to a client: brought by it, or by signing in here."""
+    return source in client.accepts or not client.grants.isdisjoint({"authorization_code", DEVICE_CODE})
 
 
 def _told(client: Client | None) -> Client | None:

@@ -379,6 +379,32 @@ def test_what_an_app_may_bring_and_be_given_is_told(
     assert (change["before"]["pool"], change["after"]["pool"]) == ("a", "b")
 
 
+def test_a_source_that_may_be_another_provider_now_is_told_and_whose_identities_stay(
+    folder: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = "arn:aws:iam::111122223333:role/Admin"
+    app, partner = folder / "clients" / "a.yaml", folder / "providers" / "partner.yaml"
+    app.parent.mkdir()
+    app.write_text(f"name: A\ngrants: [exchange]\naccepts: {{partner: [web]}}\nroles: [{role}]\n")
+    out(capsys, "apply", "--yes")
+    honest = partner.read_text()
+    partner.write_text(honest.replace("label: ", "label: Our "))
+    assert "Sources" not in out(capsys, "plan", status=1), "the same people, by another label"
+    (issuer,) = (line for line in honest.splitlines() if line.startswith("issuer:"))
+    partner.write_text(honest.replace(issuer, "issuer: https://elsewhere.test"))
+    told = out(capsys, "plan", status=1).splitlines()
+    lines = told[told.index("Sources: providers that people sign in with") :]
+    assert lines[1:3] == ["  ~ partner", "      whoever is signed in by it is signed out"]
+    assert "IDENTITIES of its people stay, in a;" in lines[3] and len(lines) == 5
+    found = json.loads(out(capsys, "plan", "--json", status=1))["sources"]
+    assert found == [{"id": "partner", "pools": ["a"]}]
+    app.write_text(app.read_text().replace("partner: [web]", "corp: [web]"))
+    out(capsys, "apply", "--yes")
+    partner.write_text(honest)
+    told = out(capsys, "plan", status=1).splitlines()
+    assert told[-2:] == ["  ~ partner", "      whoever is signed in by it is signed out"]
+
+
 def test_a_client_that_comes_changes_or_goes_is_told(
     folder: Path, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from app.access import Known, RoleTurn, Shift, Turn
-from app.admin import ClientChange, FileChange
+from app.admin import ClientChange, FileChange, SourceChange
 from app.commands.config.words import count
 from app.commands.times import zulu
 from app.configuration.clients_file import GRANTS
@@ -106,6 +106,23 @@ def client_lines(changes: Sequence[ClientChange]) -> Iterator[str]:
             # Of a new one, all that it is, and of what only some have, what it has.
             if value != was and (value or was or fact in _TOLD):
                 yield f"      {fact}: {value or 'none'}" + (f" (was {was or 'none'})" if each.before else "")
+
+
+def source_lines(changes: Sequence[SourceChange]) -> Iterator[str]:
+    """Which sources may be another provider now; nothing where all are the ones they were."""
+    if changes:
+        yield "Sources: providers that people sign in with"
+    for each in changes:
+        yield f"  ~ {each.id}"
+        yield "      whoever is signed in by it is signed out"
+        if each.pools:
+            yield f"      IDENTITIES of its people stay, in {', '.join(each.pools)}; is it another provider now? Give it"
+            yield "      another id then, or whoever has the same subject there gets what was somebody else's"
+
+
+def source_objects(changes: Sequence[SourceChange]) -> list[dict[str, object]]:
+    """The same for scripts."""
+    return [{"id": each.id, "pools": list(each.pools)} for each in changes]
 
 
 def client_objects(changes: Sequence[ClientChange]) -> list[dict[str, object]]:

@@ -17,6 +17,8 @@ from app.commands.config.changes import (
     file_objects,
     handed_lines,
     handed_objects,
+    source_lines,
+    source_objects,
 )
 from app.commands.config.words import count
 from app.commands.doors import CANNOT, administration, cannot, operator
@@ -114,6 +116,7 @@ def _lines(planned: Plan, *, diff: bool) -> Iterator[str]:
         yield from access_lines(planned.shifts, planned.people)
         yield from handed_lines(planned.handed)
         yield from client_lines(planned.clients)
+        yield from source_lines(planned.sources)
 
 
 def _object(planned: Plan, loaded: Loaded | None, *, diff: bool) -> dict[str, object]:
@@ -128,6 +131,7 @@ def _object(planned: Plan, loaded: Loaded | None, *, diff: bool) -> dict[str, ob
         "access": None if planned.unreadable else access_objects(planned.shifts),
         "administration": None if planned.unreadable else handed_objects(planned.handed),
         "clients": None if planned.unreadable else client_objects(planned.clients),
+        "sources": None if planned.unreadable else source_objects(planned.sources),
         "problems": [str(problem) for problem in loaded.problems] if loaded else [],
     }
 
