@@ -75,7 +75,12 @@ KEYS: Final[tuple[ConditionKey, ...]] = (
     _one("aws:username", "String", "the person's user name at the broker; unique only within its source"),
     _one("daypass:Acr", "String", "authentication context (acr, AuthnContextClassRef) as the source says"),
     _many("daypass:Amr", "String", "authentication methods (RFC 8176) as the source says"),
-    _one("daypass:AuthenticationAge", "Numeric", "seconds since the source authenticated the person"),
+    _one(
+        "daypass:AuthenticationAge",
+        "Numeric",
+        "seconds since the source authenticated the person; of an access token that an app brings, since it was made, "
+        "and a year where its provider does not say",
+    ),
     _one(
         "daypass:Claim/",
         "String",

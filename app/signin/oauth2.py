@@ -37,7 +37,7 @@ from app.signin.oauth2_answers import code_in, is_bearer, is_visible, json_objec
 from app.signin.oauth2_checks import CHECKS, Checked
 from app.signin.oidc_json import read_list
 from app.signin.places import Places
-from app.signin.presented import LONGEST_ACCESS_TOKEN, check_kind, mark, presented
+from app.signin.presented import ENDLESS, LONGEST_ACCESS_TOKEN, check_kind, mark, presented
 from app.signin.seam import Proven, Started, SubjectToken
 
 _NOT_REDEEMED: Final = frozenset({"invalid_grant", "bad_verification_code"})
@@ -140,8 +140,10 @@ class OAuth2Source:
             _meant(checked, accepts, now)
             profile = self._profile(token.text)
             _same_person(checked, profile)
+            # Who brings a token of old has not signed in now: policies may ask how long ago that was.
+            at = min(checked.issued_at or now - ENDLESS, now)
             return Proven(
-                oauth2_profile.identity(self._provider, profile, now),
+                oauth2_profile.identity(self._provider, profile, at),
                 expires_at=checked.expires_at,
                 audience=checked.audience,
                 mark=mark(self.id, token.text, checked.expires_at, now),

@@ -41,6 +41,8 @@ class Checked:
     """Where the profile must say the same."""
     expires_at: datetime | None
     """None: the provider does not say, or it does not end by itself."""
+    issued_at: datetime | None
+    """None: the provider does not say."""
     always: bool = True
     """False: a profile without that member will do."""
 
@@ -74,9 +76,10 @@ def facebook(provider: OAuth2Provider, token: str, fetch: Fetcher, now: datetime
     if data.get("type") != "USER":
         raise SubjectTokenRefused("the token is not a person's: `type` is not `USER`")
     _not_ahead(_seconds(data, "issued_at"), now)
+    issued = _given(_seconds(data, "issued_at"))
     ends = _seconds(data, "expires_at", needed=True)
     # 0: never (a page's token, and some of old).
-    return Checked(audience, _text(data, "user_id"), "id", _instant(ends) if ends else None)
+    return Checked(audience, _text(data, "user_id"), "id", _given(ends), issued)
 
 
 def amazon(provider: OAuth2Provider, token: str, fetch: Fetcher, now: datetime) -> Checked:
@@ -94,8 +97,10 @@ def amazon(provider: OAuth2Provider, token: str, fetch: Fetcher, now: datetime) 
     if told.get("iss") != _AMAZON:
         raise ProviderFailed(f"{_PLACE}: `iss` is not {_AMAZON}")
     _not_ahead(_seconds(told, "iat"), now)
+    issued = _given(_seconds(told, "iat"))
     left = _seconds(told, "exp", needed=True)  # seconds that are left, whatever the name says elsewhere
-    return Checked(_text(told, "aud"), _text(told, "user_id"), "user_id", _instant(now.timestamp() + left))
+    ends = _instant(now.timestamp() + left)
+    return Checked(_text(told, "aud"), _text(told, "user_id"), "user_id", ends, issued)
 
 
 def github(provider: OAuth2Provider, token: str, fetch: Fetcher, _now: datetime) -> Checked:
@@ -114,9 +119,8 @@ def github(provider: OAuth2Provider, token: str, fetch: Fetcher, _now: datetime)
         raise ProviderFailed(f"{_PLACE}: the provider's answer holds no `app` or no `user`")
     if not isinstance(echoed, str) or not same(echoed, token):
         raise ProviderFailed(f"{_PLACE}: the provider answers about another token")
-    written = told.get("expires_at")
-    ends = None if written is None else _date(written)
-    return Checked(_text(app, "client_id"), _text(user, "id"), "id", ends)
+    ends, issued = _date(told, "expires_at"), _date(told, "created_at")
+    return Checked(_text(app, "client_id"), _text(user, "id"), "id", ends, issued)
 
 
 def introspection(provider: OAuth2Provider, token: str, fetch: Fetcher, now: datetime) -> Checked:
@@ -145,7 +149,7 @@ def introspection(provider: OAuth2Provider, token: str, fetch: Fetcher, now: dat
         _not_ahead(_seconds(told, name), now)
     ends = _instant(_seconds(told, "exp", needed=True)) if "exp" in told else None
     subject = _text(told, "sub") if "sub" in told else None
-    return Checked(_given_to(told), subject, "sub", ends, always=False)
+    return Checked(_given_to(told), subject, "sub", ends, _given(_seconds(told, "iat")), always=False)
 
 
 CHECKS: Final[Mapping[CheckKind, Check]] = {
@@ -197,14 +201,22 @@ def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(min(seconds, _LAST), UTC)
 
 
-def _date(written: object) -> datetime:
+def _given(seconds: int) -> datetime | None:
+    """None for 0, which is how "never" and "not said" are read."""
+    return _instant(seconds) if seconds else None
+
+
+def _date(told: Mapping[str, object], name: str) -> datetime | None:
+    written = told.get(name)
+    if written is None:
+        return None
     try:
         at = datetime.fromisoformat(written) if isinstance(written, str) else None
         if at is None or at.tzinfo is None:
             raise ValueError
         return at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ProviderFailed(f"{_PLACE}: `expires_at` is no time") from None
+        raise ProviderFailed(f"{_PLACE}: `{name}` is no time") from None
 
 
 def _not_ahead(seconds: int, now: datetime) -> None:

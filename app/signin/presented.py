@@ -28,7 +28,8 @@ LONGEST_ACCESS_TOKEN: Final = 4_096
 """Characters. Login with Amazon's, the longest known, have up to 2,048."""
 ENDLESS: Final = timedelta(days=366)
 """How long a mark is kept, since it was brought last, of a token that does not say when it ends: GitHub's end after a
-year without use (GitHub Docs, "Token expiration and revocation"). A shorter one would give it to whoever waits."""
+year without use (GitHub Docs, "Token expiration and revocation"). A shorter one would give it to whoever waits.
+Also how old one is taken for that does not say when it was made."""
 _LAST: Final = datetime(9998, 12, 31, tzinfo=UTC)
 
 _AS: Final[Mapping[type[ProofRefused], type[SubjectTokenRefused]]] = {

@@ -184,6 +184,7 @@ class Social:
             "token": given,
             "app": {"client_id": APP, "name": "Acme", "url": "https://acme.example"},
             "user": {"id": PERSON, "login": "ana"},
+            "created_at": (self.clock.now() - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "expires_at": (self.clock.now() + timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "scopes": [],
         }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +18,10 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from app.errors import ProviderFailed, Refusal, SubjectTokenRefused
-from app.model import CheckKind, ClaimMap, TokenCheck
+from app.model import Authentication, CheckKind, ClaimMap, TokenCheck
 from app.outbound import Answer
 from app.signin.oauth2_checks import CHECKS, Checked
-from app.signin.presented import LONGEST_ACCESS_TOKEN
+from app.signin.presented import ENDLESS, LONGEST_ACCESS_TOKEN
 from app.signin.seam import Exchangeable
 from tests.signin.oauth2.builders import (
     APP,
@@ -55,10 +56,36 @@ def test_a_token_of_our_app_is_believed(social: Social, kind: CheckKind) -> None
     ours = journey(social, kind)
     proven = ours.believe(accepts=["another", APP])
     assert (proven.identity.source, proven.identity.subject) == ("social", str(PERSON))
-    assert proven.identity == ours.sign_in().identity
+    signed_in = ours.sign_in().identity
+    assert proven.identity == replace(signed_in, authentication=Authentication(NOW - timedelta(minutes=1)))
+    assert signed_in.authentication == Authentication(NOW)
     assert (proven.audience, proven.expires_at) == (APP, NOW + timedelta(minutes=30))
     assert proven.once == ()
     assert social.order[:2] == [PATHS[kind], "/me"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "at"),
+    [
+        (FB, {"issued_at": AT - 50 * 86_400}, NOW - timedelta(days=50)),
+        (FB, {"issued_at": AT + 59}, NOW),
+        (FB, {"issued_at": GONE}, NOW - ENDLESS),
+        (FB, {"issued_at": 0}, NOW - ENDLESS),
+        (AMAZON, {"iat": AT - 3_000}, NOW - timedelta(seconds=3_000)),
+        (AMAZON, {"iat": GONE}, NOW - ENDLESS),
+        (GITHUB, {"created_at": "2025-11-24T12:00:00Z"}, NOW - timedelta(days=365)),
+        (GITHUB, {"created_at": None}, NOW - ENDLESS),
+        (RFC7662, {"iat": AT - 7_200}, NOW - timedelta(hours=2)),
+        (RFC7662, {"iat": GONE}, NOW - ENDLESS),
+    ],
+)
+def test_who_brings_a_token_of_old_has_not_signed_in_just_now(
+    social: Social, kind: CheckKind, says: dict[str, Any], at: datetime
+) -> None:
+    social.check = says
+    ours = journey(social, kind)
+    assert ours.believe().identity.authentication.at == at
+    assert ours.sign_in().identity.authentication.at == NOW
 
 
 def test_it_is_exchangeable_and_takes_what_it_can_check(social: Social, kind: CheckKind) -> None:
@@ -184,6 +211,7 @@ BAD: list[tuple[str, CheckKind, dict[str, Any], str, str]] = [
     ("nobody's", AMAZON, {"user_id": ""}, "provider.failed", "`user_id`"),
     ("somebody else's", AMAZON, {"user_id": "4712"}, "provider.failed", "different people"),
     ("expired", GITHUB, {"expires_at": "2026-11-24T12:00:00Z"}, "exchange.expired", "has expired"),
+    ("made in words", GITHUB, {"created_at": "yesterday"}, "provider.failed", "`created_at`"),
     ("ending in words", GITHUB, {"expires_at": "tomorrow"}, "provider.failed", "`expires_at`"),
     ("ending nowhere", GITHUB, {"expires_at": "2026-11-24T12:00:00"}, "provider.failed", "`expires_at`"),
     ("ending in a number", GITHUB, {"expires_at": AT + 9}, "provider.failed", "`expires_at`"),
