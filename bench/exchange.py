@@ -25,7 +25,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.serving import Measured, _Now, bare_boto3, issue_client, load, timed
+from bench.serving import Measured, ServedCompany, _Now, bare_boto3, issue_client, load, timed
 from tests.attacks.directories import SamlCompany
 from tests.company import ROOT
 from tests.signin.oidc import builders as oidc
@@ -120,7 +120,7 @@ def company(workers: int) -> Iterator[tuple[SamlCompany, oidc.Provider]]:
         partner = (ROOT / "config/providers/partner.yaml").read_text()
         partner = partner.replace("http://127.0.0.1:8002", provider.issuer)
         partner = "".join(line for line in partner.splitlines(True) if not line.startswith("boundary:"))
-        acme = SamlCompany(Path(folder), workers=workers, more_providers={"partner": partner})
+        acme = ServedCompany(Path(folder), workers=workers, more_providers={"partner": partner})
         for name, old, new in (
             ("daypass.yaml", "trusted_proxies: []", "trusted_proxies: [127.0.0.1]"),
             ("clients/photo-app.yaml", "{social: [acme-app]}", f"{{partner: [{oidc.CLIENT}]}}"),

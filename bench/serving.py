@@ -29,11 +29,20 @@ from lxml import etree
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.attacks.directories import SamlCompany
-from tests.company import BROKER_KEY, ROOT
+from tests.company import BROKER_KEY, ROOT, Process
 from tests.signin.oidc import builders as oidc
 
 ROLE = "arn:aws:iam::111122223333:role/ReadOnly"
 TICK = os.sysconf("SC_CLK_TCK")
+
+
+class ServedCompany(SamlCompany):
+    """The company with the broker as people run it. The tests' own reads a file at each look at its clock."""
+
+    def start_broker(self) -> None:
+        command = [sys.executable, "-m", "app", "serve", "--workers", str(self._workers)]
+        self.broker = Process("broker", command, self.folder, self.env)
+        self.broker.wait_for(f"{self.base_url}/readyz")
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,7 @@ def main() -> None:
         partner = partner.replace("http://127.0.0.1:8002", provider.issuer).replace(
             "client_id: daypass", f"client_id: {oidc.CLIENT}"
         )
-        acme = SamlCompany(Path(folder), workers=asked.workers, more_providers={"partner": partner})
+        acme = ServedCompany(Path(folder), workers=asked.workers, more_providers={"partner": partner})
         acme.secrets = {**acme.secrets, "PARTNER_CLIENT_SECRET": oidc.SECRET}
         main_file = acme.config / "daypass.yaml"
         main_file.write_text(

@@ -25,7 +25,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.serving import ROLE, bare_boto3, cpu_seconds, issue_client, load, timed
+from bench.serving import ROLE, ServedCompany, bare_boto3, cpu_seconds, issue_client, load, timed
 from tests.attacks.directories import SamlCompany
 
 REDIRECT = "http://127.0.0.1:49152/callback"
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--clients", type=int, default=4)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, SamlCompany(Path(folder), workers=asked.workers) as acme:
+    with tempfile.TemporaryDirectory() as folder, ServedCompany(Path(folder), workers=asked.workers) as acme:
         assert acme.broker is not None
         group = acme.broker.child.pid
         floor = timed(bare_boto3(acme), 2.0)
