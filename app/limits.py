@@ -11,6 +11,7 @@ import ipaddress
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from app.errors import TooMany
 
@@ -57,6 +58,7 @@ _LATE = timedelta(minutes=2)
 """A request's own minute may be the one before, not this far behind."""
 
 
+@lru_cache(maxsize=4096)
 def prefix(address: str) -> str:
     """The part of an address that one party holds: all of an IPv4 address, 64 bits of IPv6."""
     try:

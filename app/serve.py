@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from app.errors import Refusal
 from app.logs import settings as log_settings
+from app.logs import spare
 
 _THREADS = 16
 _CONNECTIONS = 512
@@ -49,6 +50,7 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
     asked = parser().parse_args(argv)
     logs = log_settings(os.environ.get("DAYPASS_LOG", "text"))
     logging.config.dictConfig(logs)
+    spare()
     from app import wiring  # after the arguments are known to be right: `--help` stays fast
 
     try:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -62,6 +63,7 @@ def field(text: str) -> str:
     return clean(text, LONGEST_FIELD)
 
 
+@lru_cache(maxsize=1024)
 def names_a_secret(key: str) -> bool:
     """Whether a detail under this key would be a secret: `password`, `session_token`, `clientSecret`, …"""
     if _SECRETS.search(key.lower().replace("_", "").replace("-", "")) is None:

@@ -34,7 +34,12 @@ def read_list(document: bytes) -> list[object]:
 def _read(document: bytes) -> object:
     try:
         found: object = json.loads(
-            document.decode("utf-8"), object_pairs_hook=_members, parse_constant=_constant, strict=True
+            document.decode("utf-8"),
+            # Without an escape there is nothing of what `_members` looks for: UTF-8 has no half of a pair, and the
+            # strict reader takes no bare NUL.
+            object_pairs_hook=_members if b"\\" in document else _distinct,
+            parse_constant=_constant,
+            strict=True,
         )
         return found
     except RecursionError:
@@ -44,10 +49,15 @@ def _read(document: bytes) -> object:
         raise ValueError(error.msg if isinstance(error, json.JSONDecodeError) else _why(error)) from None
 
 
-def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is named twice")
+    return members
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = _distinct(pairs)
     for name, value in pairs:
         texts = [name, *(value if isinstance(value, list) else [value])]
         if any(_UNKEEPABLE.search(text) for text in texts if isinstance(text, str)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Request
 
@@ -41,7 +42,7 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     nearest = _address(peer)
     if nearest is None:
         return peer[:64]
-    networks = [ipaddress.ip_network(entry, strict=False) for entry in trusted]
+    networks = [_network(entry) for entry in trusted]
     for hop in reversed(forwarded.split(",")):
         if not any(nearest in network for network in networks):
             break
@@ -52,6 +53,12 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     return str(nearest)
 
 
+@lru_cache(maxsize=256)
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(entry, strict=False)
+
+
+@lru_cache(maxsize=4096)
 def _address(text: str) -> _Address | None:
     text = text.strip()
     if text.startswith("["):

@@ -32,6 +32,7 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
 }
+_NAMES: Final = frozenset(name.lower() for name in _ALWAYS)
 
 
 def secure(response: Response, settings: Settings, request_id: str) -> None:
@@ -40,8 +41,11 @@ def secure(response: Response, settings: Settings, request_id: str) -> None:
     So may a handler's policy stand, where its page's form leads on to somewhere else (`lead_on`).
     """
     headers = response.headers
-    for name, value in _ALWAYS.items():
-        headers[name] = value
+    if _NAMES.isdisjoint([name.lower() for name, _ in headers]):
+        headers.extend(_ALWAYS)  # one by one, each would be looked for
+    else:
+        for name, value in _ALWAYS.items():
+            headers[name] = value
     headers.setdefault(
         "Content-Security-Policy",
         content_security_policy(settings.aws.partition, settings.aws.console_endpoint),
