@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from app.transaction import Transaction
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -62,6 +64,9 @@ class Verified:
 class AuditRows(Protocol):
     """Where records become durable."""
 
-    def append(self, records: Sequence[Record]) -> Sequence[Receipt]:
-        """All of them or none, durable on return, in this order. Raises AuditUnavailable."""
+    def append(self, records: Sequence[Record], within: Transaction | None = None) -> Sequence[Receipt]:
+        """All of them or none, durable on return, in this order; or as durable as the transaction that they are within.
+
+        Raises AuditUnavailable.
+        """
         ...

@@ -18,8 +18,9 @@ from app.audit import log
 from app.audit.record import AuditRows, Receipt, Record
 from app.audit.render import clean, render
 from app.clock import Clock
-from app.errors import AuditUnavailable
+from app.errors import AuditUnavailable, StoreUnavailable
 from app.model import AuditEvent
+from app.transaction import Transaction
 
 LONGEST_WAIT: Final = timedelta(seconds=5)
 _BREATH: Final = 50e-6
@@ -43,13 +44,16 @@ class AuditWriter:
         """How many shared the last commit."""
         self._failing_since: datetime | None = None
 
-    def record(self, event: AuditEvent) -> None:
-        """Return once the event is durable.
+    def record(self, event: AuditEvent, within: Transaction | None = None) -> None:
+        """Return once the event is durable; `within` a transaction, once it is as durable as that.
 
         Raises AuditUnavailable if it is not known to be: whatever was to be given out must not be. Raises
         Internal for an event that must not be recorded (see `render`).
         """
-        self.record_all([event])
+        if within is None:
+            self.record_all([event])
+        else:
+            self._join(render(event), within)
 
     def record_all(self, events: Sequence[AuditEvent]) -> None:
         """As `record`, for several at once: all durable, in this order and adjacent, or AuditUnavailable."""
@@ -84,6 +88,29 @@ class AuditWriter:
             # Raised anew by each waiter: a shared exception would collect their tracebacks.
             raise AuditUnavailable(waiter.failure)
         return waiter.receipts
+
+    def _join(self, record: Record, within: Transaction) -> None:
+        """Let a transaction carry the record: what is to be given out, is given after its end."""
+        try:
+            (receipt,) = self._rows.append([record], within)
+        except AuditUnavailable as refusal:
+            self._ended(refusal.detail)
+            log.lost(record, clean(refusal.detail))
+            raise
+
+        def ended(refusal: StoreUnavailable | None) -> None:
+            self._ended(None if refusal is None else refusal.detail)
+            if refusal is None:
+                log.recorded(record, receipt)
+            else:
+                log.lost(record, clean(refusal.detail))
+
+        within.after.append(ended)
+
+    def _ended(self, failure: str | None) -> None:
+        now = None if failure is None else self._clock.now()
+        with self._lock:
+            self._failing_since = now and (self._failing_since or now)
 
     def _await(self, waiter: _Waiter) -> None:
         """Wait until the records are dealt with or the lead is ours; raises AuditUnavailable after too long."""

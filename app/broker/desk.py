@@ -21,6 +21,7 @@ from app.limits import (
 from app.model import GUEST, AuditEvent, AuditKind, Caller, Session
 from app.store import Store
 from app.tokens import AccessTokens, SigningKeys, subject_of
+from app.transaction import Transaction
 
 _NOTE_EVERY = timedelta(minutes=1)
 
@@ -55,9 +56,10 @@ class Desk:
         caller: Caller,
         at: datetime,
         detail: Mapping[str, object],
+        within: Transaction | None = None,
     ) -> None:
-        """Put it on record. Raises AuditUnavailable."""
-        self._audit.record(event(kind, session, caller, at, detail=detail))
+        """Put it on record, as a part of a transaction or by itself. Raises AuditUnavailable."""
+        self._audit.record(event(kind, session, caller, at, detail=detail), within)
 
     def _admit_app(self, session: Session, caller: Caller, now: datetime) -> None:
         """Count what is done by a token that an app has of its person, as what it brings is counted. Raises TooMany.

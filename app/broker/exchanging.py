@@ -63,6 +63,7 @@ from app.policy import why_given, why_not
 from app.principal import principal
 from app.store.identities import Claimed
 from app.tokens import whole
+from app.transaction import Transaction
 
 _DAY = timedelta(days=1)
 
@@ -80,7 +81,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             RequestNotPossible, LoginTaken, UpstreamFailed and its kin, TooMany, AuditUnavailable, StoreUnavailable.
         """
         now = self._clock.now()
-        with self._admitted(caller, now):
+        with self._admitted(caller, now), self._store.settling():
             asking = self._client_for(client, EXCHANGE)
             scope = self._wanted(asking, ask)
             guest = self._guest(asking, ask.guest_token, now) if ask.guest_token else None
@@ -101,7 +102,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             as `exchange`; ClientNotAllowed if the client has no guests.
         """
         now = self._clock.now()
-        with self._admitted(caller, now):
+        with self._admitted(caller, now), self._store.settling():
             asking = self._client_for(client, EXCHANGE)
             if not asking.guests:
                 raise ClientNotAllowed(
@@ -238,8 +239,12 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             refresh = secrets.token_urlsafe(32)
         tokens = self._tokens(session, scope, refresh, now)
         detail["expires_at"] = session.expires_at.isoformat()
-        self._record(AuditKind.TOKEN_EXCHANGED, session, caller, now, detail)
-        if not self._store.refresh_tokens.begin_on_proof(session, refresh, scope, pool=brought.pool):
+
+        def ahead(within: Transaction | None) -> None:
+            self._record(AuditKind.TOKEN_EXCHANGED, session, caller, now, detail, within)
+
+        begin = self._store.refresh_tokens.begin_on_proof
+        if not begin(session, refresh, scope, pool=brought.pool, ahead=ahead):
             raise GrantInvalid("the login was taken away meanwhile")
         return Exchanged(id, tokens=tokens)
 

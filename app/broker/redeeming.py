@@ -39,6 +39,7 @@ from app.model import (
     Tokens,
 )
 from app.tokens import AccessClaims, Approved, NotYet, Reused, new_token_id, pkce, subject_of, whole
+from app.transaction import Transaction
 
 _HEARD: Final[Mapping[NotYet, type[GrantError]]] = {
     NotYet.UNKNOWN: GrantInvalid,
@@ -59,7 +60,7 @@ class Redeeming(Clients):
             GrantError and its kin, TooMany, AuditUnavailable, StoreUnavailable, KeysUnusable.
         """
         now = self._clock.now()
-        with self._counted(caller, now):
+        with self._counted(caller, now), self._store.settling():
             if isinstance(proof, CodeProof):
                 return self._code(self._client_for(client, "authorization_code"), proof, caller, now)
             if isinstance(proof, DeviceProof):
@@ -152,8 +153,12 @@ class Redeeming(Clients):
             "approved_by": approver.id,
             "expires_at": end.isoformat(),
         }
-        self._record(AuditKind.SESSION_STARTED, session, caller, now, detail)
-        if not self._store.refresh_tokens.begin(session, refresh, scope, code=code, pool=client.pool):
+
+        def ahead(within: Transaction | None) -> None:
+            self._record(AuditKind.SESSION_STARTED, session, caller, now, detail, within)
+
+        begin = self._store.refresh_tokens.begin
+        if not begin(session, refresh, scope, code=code, pool=client.pool, ahead=ahead):
             raise GrantInvalid("the code came twice, or who said yes signed out or lost the login meanwhile")
         return tokens
 
@@ -171,7 +176,7 @@ class Redeeming(Clients):
         self._admit_app(held.session, caller, now)
         scope = terms.narrowed(proof.scope, terms.common(held.scope, client.scopes))
         used = self._store.refresh_tokens.rotate(
-            proof.token, client.id, secrets.token_urlsafe(32), now, caller.address
+            proof.token, client.id, secrets.token_urlsafe(32), now, caller.address, held
         )
         if isinstance(used, Reused):
             self._reused(used, "refresh_token", client, caller, now, held.session)

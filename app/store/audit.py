@@ -13,8 +13,10 @@ from app.audit import Chain, Receipt, Record, StoredRecord, Verified, field, lin
 from app.audit.chain import GENESIS
 from app.errors import AuditUnavailable, StoreUnavailable
 from app.store.database import Database, Serial
+from app.store.lines import Line, unavailable
 from app.store.tables import AUDIT
 from app.store.times import from_micros, to_micros
+from app.transaction import Transaction
 
 _HEAD: Final = "SELECT sequence, digest FROM audit ORDER BY sequence DESC LIMIT 1"
 _PAGE: Final = 1000
@@ -48,26 +50,34 @@ class AuditRecords:
         # The one hot path for writing: the statement goes to the driver as it is, in tuples or mappings.
         self._insert, self._order = database.compiled(AUDIT.insert())
 
-    def append(self, records: Sequence[Record]) -> Sequence[Receipt]:
-        """Add records at the end of the chain, all or none, in one durable transaction.
+    def append(self, records: Sequence[Record], within: Transaction | None = None) -> Sequence[Receipt]:
+        """Add records at the end of the chain, all or none, in one durable transaction: that which they are within.
 
         Raises AuditUnavailable.
         """
+        if isinstance(within, Line):
+            try:
+                return self._append(within, records)
+            except self._database.failures as error:
+                raise AuditUnavailable(unavailable(error).detail) from error
         try:
-            with self._database.write(Serial.AUDIT) as connection:
-                head = connection.exec_driver_sql(_HEAD).one_or_none()
-                sequence, previous = (0, GENESIS) if head is None else (head.sequence, head.digest)
-                rows, receipts = [], []
-                for record in records:
-                    sequence += 1
-                    digest = link(previous, sequence, record)
-                    rows.append(self._order(_row(record, sequence, previous, digest)))
-                    receipts.append(Receipt(sequence, digest))
-                    previous = digest
-                if rows:
-                    connection.exec_driver_sql(self._insert, rows)
+            with self._database.writing(Serial.AUDIT) as line:
+                return self._append(line, records)
         except StoreUnavailable as refusal:
             raise AuditUnavailable(refusal.detail) from refusal
+
+    def _append(self, line: Line, records: Sequence[Record]) -> Sequence[Receipt]:
+        head = line.rows(_HEAD)
+        sequence, previous = head[0] if head else (0, GENESIS)
+        rows, receipts = [], []
+        for record in records:
+            sequence += 1
+            digest = link(previous, sequence, record)
+            rows.append(self._order(_row(record, sequence, previous, digest)))
+            receipts.append(Receipt(sequence, digest))
+            previous = digest
+        if rows:
+            line.each(self._insert, rows)
         return receipts
 
     def search(self, wanted: Search) -> Sequence[StoredRecord]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from app.sealing import Sealer
 from app.store.codec import digest, findable
 from app.store.database import Database
+from app.store.lines import Line
 from app.store.sealed import Sealed
 from app.store.tables import CODES, SESSIONS
 from app.store.times import from_micros, to_micros
@@ -52,7 +53,8 @@ class Codes:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealed = Sealed(sealer, "codes")
-        self._take = database.prepare(_TAKE)
+        prepare = database.prepare
+        self._take, self._reuse, self._end = prepare(_TAKE), prepare(_REUSE), prepare(_END)
 
     def add(self, code: str, grant: CodeGrant) -> None:
         """Remember a code."""
@@ -81,11 +83,14 @@ class Codes:
         if not findable(client):
             return None
         hashed = code_digest(code)
-        with self._database.write() as connection:
-            taken = self._take(connection, {"wanted": hashed, "by": client, "gives": session})
-            row = taken.one_or_none()
+        with self._database.writing(soon=True) as line:
+            row = self._take.one(line, {"wanted": hashed, "by": client, "gives": session})
             if row is None:
-                return _reuse(connection, hashed, client, now)
+                return self._again(line, hashed, client, now)
+        return self._grant(hashed, client, row, now)
+
+    def _grant(self, hashed: str, client: str, row: Any, now: datetime) -> CodeGrant | None:
+        """What a code stands for that was taken; None if it is out of date."""
         document = self._sealed.open(hashed, row.document)
         if document is None or document["client"] != client:
             return None
@@ -103,6 +108,16 @@ class Codes:
             expires_at=expires_at,
         )
 
+    def _again(self, line: Line, hashed: str, client: str, now: datetime) -> Reused | None:
+        """A code that was not there to be taken."""
+        # First the code's row, then the session's: a session that is beginning holds the code's row, so either it
+        # is there to be ended, or it finds that its code came twice.
+        again = self._reuse.one(line, {"wanted": hashed, "by": client, "now": now})
+        if again is None:
+            return None
+        ended = self._end.do(line, {"wanted": again.session, "now": now}) == 1
+        return Reused(session=again.session, ended=ended)
+
     def expire(self, now: datetime) -> int:
         """Forget the codes that are out of date; used ones only once the session that they gave is over."""
         living = (
@@ -114,16 +129,6 @@ class Codes:
         over = delete(CODES).where(CODES.c.expires_at <= now - _LATE, ~living)
         with self._database.write() as connection:
             return connection.execute(over).rowcount
-
-
-def _reuse(connection: Connection, hashed: str, client: str, now: datetime) -> Reused | None:
-    # First the code's row, then the session's: a session that is beginning holds the code's row, so either it
-    # is there to be ended, or it finds that its code came twice.
-    again = connection.execute(_REUSE, {"wanted": hashed, "by": client, "now": now}).one_or_none()
-    if again is None:
-        return None
-    ended = connection.execute(_END, {"wanted": again.session, "now": now}).rowcount == 1
-    return Reused(session=again.session, ended=ended)
 
 
 def code_digest(code: str) -> str:

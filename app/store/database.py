@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ClauseElement, Connection, CursorResult, Dialect, Engine, Table, text
+from sqlalchemy import ClauseElement, Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.errors import StoreUnavailable
-from app.store.times import Instant, to_micros
-
-QUEUE: Final = 2.5
-"""Seconds that a writer waits for the writers of its own process (SQLite)."""
+from app.store.lines import FAILURES, Lines, Prepared, Reading, Writing, unavailable
 
 
 class Serial(IntEnum):
@@ -31,32 +27,6 @@ class Serial(IntEnum):
     TOKEN_KEYS = 0xDA19A550005
 
 
-class Prepared:
-    """A statement as its driver takes it, compiled once. Instants go in as they are, and come out as kept.
-
-    Costs a third of what `Connection.execute` does, and gives up what that offers: results are raw.
-    """
-
-    __slots__ = ("_instants", "_nothing", "_order", "_sql")
-
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        binds: Mapping[str, BindParameter[Any]] = getattr(compiled, "binds", {})
-        self._sql = str(compiled)
-        self._nothing = dict.fromkeys(binds)
-        self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
-        self._instants = [name for name, bind in binds.items() if isinstance(bind.type, Instant)]
-
-    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Do it with these values; a name that has none is NULL."""
-        raw = {**self._nothing, **values}
-        for name in self._instants:
-            if raw[name] is not None:
-                raw[name] = to_micros(raw[name])
-        row = raw if self._order is None else tuple([raw[name] for name in self._order])
-        return connection.exec_driver_sql(self._sql, row)
-
-
 class Database:
     """One database behind one pool of connections. Safe to use from many threads."""
 
@@ -66,8 +36,17 @@ class Database:
         # SQLite has one writer. Those of one process queue here, because SQLite's own waiting polls with
         # growing pauses; those of other processes are met by its busy timeout.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
-        self._file = Path(engine.url.database or "") if self._turn is not None else None
+        self._file = (engine.url.database or "") if self._turn is not None else None
         self._is = _which(self._file)
+        self._lines = Lines(engine, self._turn)
+
+    @property
+    def joins(self) -> bool:
+        """Whether writers wait for one another in any case, so that steps of one request may share a transaction.
+
+        On PostgreSQL they must not: others would wait for what one step holds while the next one works.
+        """
+        return self._turn is not None
 
     @property
     def engine_name(self) -> str:
@@ -94,6 +73,26 @@ class Database:
             # Leaving without a commit gives the connection back, which rolls back.
             yield connection
             connection.commit()
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What `Line` raises."""
+        return self._lines.failures
+
+    def reading(self) -> Reading:
+        """As `read`, for prepared statements. Raises StoreUnavailable."""
+        self._check()
+        return self._lines.reading()
+
+    def writing(self, serial: Serial | None = None, *, soon: bool = False) -> Writing:
+        """As `write`, for prepared statements; `soon`: durable when `settling` ends. Raises StoreUnavailable."""
+        self._check()
+        lock = None if serial is None else f"SELECT pg_advisory_xact_lock({int(serial)})"
+        return self._lines.writing(lock, soon=soon)
+
+    def settling(self) -> AbstractContextManager[None]:
+        """A block whose steps are durable at its end, and not each by itself. Raises StoreUnavailable there."""
+        return self._lines.settling()
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT, which both engines write alike."""
@@ -134,6 +133,7 @@ class Database:
     def close(self) -> None:
         """Give all connections back; whoever asks afterwards is refused."""
         self._closed = True
+        self._lines.close()
         self._engine.dispose()
 
     @contextmanager
@@ -141,32 +141,34 @@ class Database:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=QUEUE):
-            raise StoreUnavailable(f"other writers held the database for more than {QUEUE} seconds")
+        self._lines.wait()
         try:
             yield
         finally:
-            self._turn.release()
+            self._lines.go_on()
 
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
+    def _check(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if _which(self._file) != self._is:
+        if self._file is not None and _which(self._file) != self._is:
             # SQLite would go on in a file that has no name any more, and what is durable there is lost.
             raise StoreUnavailable(
                 f"the database file `{self._file}` was removed or replaced while it was in use; start again"
             )
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        self._check()
         with refusing():
             yield
 
 
-def _which(file: Path | None) -> tuple[int, int] | None:
+def _which(file: str | None) -> tuple[int, int] | None:
     """Which file a name stands for; None if there is none."""
     if file is None:
         return None
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 - several times a request, and a third of what Path.stat takes
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -180,12 +182,5 @@ def refusing() -> Iterator[None]:
     """Turn what the engine, its driver or the file system raises into StoreUnavailable."""
     try:
         yield
-    except (SQLAlchemyError, OSError, UnicodeError, OverflowError) as error:
-        raise StoreUnavailable(_words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    # Never the statement or its parameters: only what the driver itself says.
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    first_line = (str(cause).splitlines() or [""])[0]
-    return f"database: {type(cause).__name__}: {first_line}"[:500]
+    except FAILURES as error:
+        raise unavailable(error) from error

@@ -25,7 +25,6 @@ from app.store.database import Database
 from app.store.sealed import Sealed
 from app.store.session_rows import COLUMNS, SessionRows
 from app.store.tables import POOL_IDENTITIES, POOL_LOGINS, SESSIONS
-from app.store.times import from_micros
 
 GUEST_LIFE: Final = timedelta(days=30)
 """How long the identity of a guest is kept who is not seen again and never signs in."""
@@ -81,6 +80,10 @@ class Claimed(StrEnum):
     """No such guest in the pool, or somebody has claimed it already."""
 
 
+class _FasterError(Exception):
+    """Another worker made the person's identity."""
+
+
 class Identities:
     """Safe to use from many threads, workers and hosts at once: one person, one identity."""
 
@@ -89,7 +92,10 @@ class Identities:
         self._sealed = Sealed(sealer, "pool logins")
         self._sessions = SessionRows(sealer)
         self._find = database.prepare(_FIND)
-        self._add_login = database.insert(POOL_LOGINS).on_conflict_do_nothing().returning(POOL_LOGINS.c.login)
+        self._new = database.prepare(POOL_IDENTITIES.insert())
+        self._add = database.insert(POOL_LOGINS).on_conflict_do_nothing().returning(POOL_LOGINS.c.login)
+        named = {column: bindparam(column.name, type_=column.type) for column in POOL_LOGINS.c}
+        self._add_login = database.prepare(self._add.values(named))
 
     def of(self, pool: str, source: SourceId, subject: str, now: datetime) -> str:
         """The identity that a person has in a pool; made if there is none. Raises StoreUnavailable."""
@@ -149,9 +155,9 @@ class Identities:
             leads = None if by is None else {"wanted": login_key(pool, *by), "of": id}
             if leads is not None and connection.execute(HAS, leads).one_or_none() is None:
                 return False
-            if self._add(connection, pool, id, source, subject, now):
+            if self._added(connection, pool, id, source, subject, now):
                 return True
-            row = self._find(connection, {"wanted": login_key(pool, source, subject)}).one_or_none()
+            row = connection.execute(_FIND, {"wanted": login_key(pool, source, subject)}).one_or_none()
             return row is not None and row.identity == id
 
     def unlink(self, pool: str, id: str, source: SourceId, now: datetime) -> bool:
@@ -183,7 +189,7 @@ class Identities:
             values = {"wanted": guest, "within": pool, "at": now}
             if connection.execute(_CLAIM, values).one_or_none() is None:
                 return Claimed.GONE
-            if not self._add(connection, pool, guest, source, subject, now):
+            if not self._added(connection, pool, guest, source, subject, now):
                 connection.rollback()
                 return Claimed.TAKEN
             # None can begin meanwhile: what begins for a guest holds the row that is claimed here.
@@ -209,12 +215,12 @@ class Identities:
 
     def _found(self, pool: str, source: SourceId, subject: str, now: datetime | None) -> str | None:
         login = login_key(pool, source, subject)
-        with self._database.read() as connection:
-            row = self._find(connection, {"wanted": login}).one_or_none()
+        with self._database.reading() as line:
+            row = self._find.one(line, {"wanted": login})
         if row is None:
             return None
         self._open(login, row.identity, row.document)
-        if now is not None and abs(now - from_micros(row.last_used)) >= _NOTE_EVERY:
+        if now is not None and abs(now - row.last_used) >= _NOTE_EVERY:
             self._note(login, row.identity, (pool, source, subject), now)
         return str(row.identity)
 
@@ -227,25 +233,29 @@ class Identities:
 
     def _made(self, pool: str, source: SourceId, subject: str, now: datetime) -> str | None:
         id = str(uuid4())
-        with self._database.write() as connection:
-            row = {"id": id, "pool": pool, "created_at": now, "last_used": now}
-            connection.execute(POOL_IDENTITIES.insert(), row)
-            if not self._add(connection, pool, id, source, subject, now):
-                connection.rollback()  # another worker was faster
-                return None
+        try:
+            with self._database.writing(soon=True) as line:
+                self._new.do(line, {"id": id, "pool": pool, "created_at": now, "last_used": now})
+                if self._add_login.one(line, self._login(pool, id, source, subject, now)) is None:
+                    raise _FasterError
+        except _FasterError:
+            return None
         return id
 
-    def _add(
+    def _added(
         self, connection: Connection, pool: str, id: str, source: SourceId, subject: str, now: datetime
     ) -> bool:
+        row = self._login(pool, id, source, subject, now)
+        return connection.execute(self._add, row).one_or_none() is not None
+
+    def _login(self, pool: str, id: str, source: SourceId, subject: str, now: datetime) -> dict[str, object]:
         login = login_key(pool, source, subject)
-        row = {
+        return {
             "login": login,
             "identity": id,
             "linked_at": now,
             "document": self._close(login, id, pool, source, subject),
         }
-        return connection.execute(self._add_login, row).one_or_none() is not None
 
     def _read_logins(self, connection: Connection, id: str) -> list[tuple[SourceId, str]]:
         rows = connection.execute(_LOGINS, {"wanted": id}).all()

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, select, update
 
 from app.store.codec import digest
 from app.store.database import Database
+from app.store.lines import Line
 from app.store.tables import ONCE
-from app.store.times import from_micros
 
 _OWNED: Final = select(ONCE.c.owner, ONCE.c.until).where(ONCE.c.mark == bindparam("wanted"))
 _KEEP: Final = (
@@ -18,6 +18,7 @@ _KEEP: Final = (
     .where(ONCE.c.mark == bindparam("wanted"), ONCE.c.until < bindparam("end"))
     .values(until=bindparam("end"))
 )
+_ROW: Final = {column: bindparam(column.name, type_=column.type) for column in ONCE.c}
 _SAME: Final = timedelta(minutes=10)
 """How much longer a binding is to hold before that is written down."""
 
@@ -27,7 +28,8 @@ class OnceOnlyMarks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = database.insert(ONCE).on_conflict_do_nothing().returning(ONCE.c.mark)
+        insert = database.insert(ONCE).on_conflict_do_nothing().returning(ONCE.c.mark)
+        self._insert = database.prepare(insert.values(_ROW))
         self._owned, self._keep = database.prepare(_OWNED), database.prepare(_KEEP)
 
     def mark(self, namespace: str, value: str, until: datetime) -> bool:
@@ -36,8 +38,8 @@ class OnceOnlyMarks:
         `until`: from when on the mark may be forgotten. Until it is, it holds.
         """
         row = {"mark": digest("once", namespace, value), "until": until}
-        with self._database.write() as connection:
-            return connection.execute(self._insert, row).one_or_none() is not None
+        with self._database.writing(soon=True) as line:
+            return self._insert.one(line, row) is not None
 
     def bind(self, namespace: str, value: str, owner: str, until: datetime) -> bool:
         """True if `value` in `namespace` is `owner`'s: the first who binds it has it, in all processes.
@@ -49,27 +51,28 @@ class OnceOnlyMarks:
         held = self._holds(mark, whose, until)
         if held is not None:
             return held
-        with self._database.write() as connection:
-            row = {"mark": mark, "until": until, "owner": whose}
-            if connection.execute(self._insert, row).one_or_none() is not None:
-                return True
-        # Somebody was faster, or is the owner and wants it for longer.
-        with self._database.write() as connection:
-            found = self._owned(connection, {"wanted": mark}).one_or_none()
-            if found is None or found.owner != whose:
-                return False
-            self._keep(connection, {"wanted": mark, "end": until})
+        with self._database.writing(soon=True) as line:
+            return self._bind(line, mark, whose, until)
+
+    def _bind(self, line: Line, mark: str, whose: str, until: datetime) -> bool:
+        if self._insert.one(line, {"mark": mark, "until": until, "owner": whose}) is not None:
             return True
+        # Somebody was faster, or is the owner and wants it for longer.
+        found = self._owned.one(line, {"wanted": mark})
+        if found is None or found.owner != whose:
+            return False
+        self._keep.do(line, {"wanted": mark, "end": until})
+        return True
 
     def _holds(self, mark: str, whose: str, until: datetime) -> bool | None:
         """Whether it is bound to that owner; None if it is bound to nobody, or not for long enough."""
-        with self._database.read() as connection:
-            found = self._owned(connection, {"wanted": mark}).one_or_none()
+        with self._database.reading() as line:
+            found = self._owned.one(line, {"wanted": mark})
         if found is None:
             return None
         if found.owner != whose:
             return False
-        return True if from_micros(found.until) >= until - _SAME else None
+        return True if found.until >= until - _SAME else None
 
     def expire(self, now: datetime) -> int:
         """Forget what is out of date; how many those were."""

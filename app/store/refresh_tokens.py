@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from app.model import GUEST, Scope, Session
 from app.sealing import Sealer
@@ -14,10 +15,12 @@ from app.store.codec import digest, findable, person_key
 from app.store.codes import STANDS, code_digest
 from app.store.database import Database
 from app.store.identities import HAS, WAITS, login_key
+from app.store.lines import Line
 from app.store.sealed import Sealed
 from app.store.session_rows import ALIVE, COLUMNS, LONGEST_ADDRESS, SessionRows
 from app.store.tables import REFRESH_TOKENS, SESSIONS
 from app.tokens.seam import GRACE, Held, Reused, Rotated
+from app.transaction import Ahead
 
 _OURS: Final = (
     REFRESH_TOKENS.c.token == bindparam("wanted"),
@@ -74,6 +77,7 @@ class RefreshTokens:
         self._has, self._waits = prepare(HAS), prepare(WAITS)
         self._begin, self._add = prepare(SESSIONS.insert()), prepare(REFRESH_TOKENS.insert())
         self._use_session, self._use, self._wipe = prepare(_USE_SESSION), prepare(_USE), prepare(_WIPE)
+        self._find, self._get, self._end = prepare(_FIND), prepare(_GET), prepare(_END)
 
     def begin(
         self,
@@ -83,44 +87,59 @@ class RefreshTokens:
         *,
         code: str | None = None,
         pool: str = "",
+        ahead: Ahead | None = None,
     ) -> bool:
         """Begin a client's session with its first refresh token; see `tokens.RefreshTokens`."""
         rows = self._rows(session, token, scope)
         person = person_key(session.identity.source, session.identity.subject)
         approver = {"wanted": session.approved_by or "", "of": person, "now": session.created_at}
-        with self._database.write() as connection:
+        with self._led(ahead) as line:
             if code is not None:
                 stands = {"wanted": code_digest(code), "gives": session.id}
-                if self._code_stands(connection, stands).one_or_none() is None:
+                if self._code_stands.one(line, stands) is None:
                     return False
             if session.pool_identity:
                 login = login_key(pool, session.identity.source, session.identity.subject)
-                if (
-                    self._has(connection, {"wanted": login, "of": session.pool_identity}).one_or_none()
-                    is None
-                ):
+                if self._has.one(line, {"wanted": login, "of": session.pool_identity}) is None:
                     return False
-            if self._approver(connection, approver).one_or_none() is None:
+            if self._approver.one(line, approver) is None:
                 return False
-            self._insert(connection, *rows)
+            self._insert(line, *rows)
         return True
 
     def begin_on_proof(
-        self, session: Session, token: str | None, scope: Sequence[Scope], *, pool: str
+        self,
+        session: Session,
+        token: str | None,
+        scope: Sequence[Scope],
+        *,
+        pool: str,
+        ahead: Ahead | None = None,
     ) -> bool:
         """Begin a session for a person, or guest, whom a client brought; see `tokens.RefreshTokens`."""
         rows = self._rows(session, token, scope)
         who, id = session.identity, session.pool_identity
-        with self._database.write() as connection:
+        with self._led(ahead) as line:
             if who.source == GUEST:
-                rests = self._waits(connection, {"wanted": id, "within": pool})
+                rests = self._waits.one(line, {"wanted": id, "within": pool})
             else:
                 login = login_key(pool, who.source, who.subject)
-                rests = self._has(connection, {"wanted": login, "of": id})
-            if rests.one_or_none() is None:
+                rests = self._has.one(line, {"wanted": login, "of": id})
+            if rests is None:
                 return False
-            self._insert(connection, *rows)
+            self._insert(line, *rows)
         return True
+
+    @contextmanager
+    def _led(self, ahead: Ahead | None) -> Iterator[Line]:
+        """A transaction that begins with what has to be on record; that before it, where they must not be one."""
+        joins = self._database.joins
+        if ahead is not None and not joins:
+            ahead(None)
+        with self._database.writing() as line:
+            if ahead is not None and joins:
+                ahead(line)
+            yield line
 
     def _rows(
         self, session: Session, token: str | None, scope: Sequence[Scope]
@@ -132,30 +151,34 @@ class RefreshTokens:
             return row, None
         return row, self._row(_hash(token), session.id, session.client or "", scope, predecessor=None)
 
-    def _insert(
-        self, connection: Connection, session: Mapping[str, object], token: Mapping[str, object] | None
-    ) -> None:
-        self._begin(connection, session)
+    def _insert(self, line: Line, session: Mapping[str, object], token: Mapping[str, object] | None) -> None:
+        self._begin.do(line, session)
         if token is not None:
-            self._add(connection, token)
+            self._add.do(line, token)
 
     def find(self, token: str, client: str, now: datetime) -> Held | None:
         """Whose token it is. None: unknown, another client's, or its session is over."""
         if not findable(client):
             return None
         hashed = _hash(token)
-        with self._database.read() as connection:
-            row = connection.execute(_FIND, {"wanted": hashed, "by": client, "now": now}).one_or_none()
+        with self._database.reading() as line:
+            row = self._find.one(line, {"wanted": hashed, "by": client, "now": now})
         if row is None:
             return None
         scope = self._scope(hashed, row.id, client, row.sealed)
         session = self._sessions.session(row)
         if scope is None or session is None:
             return None
-        return Held(session=session, scope=scope, current=row.used_at is None)
+        return Held(session=session, scope=scope, current=row.used_at is None, sealed=row.sealed)
 
     def rotate(
-        self, token: str, client: str, successor: str, now: datetime, address: str = ""
+        self,
+        token: str,
+        client: str,
+        successor: str,
+        now: datetime,
+        address: str = "",
+        held: Held | None = None,
     ) -> Rotated | Reused | None:
         """Use a token up for its successor; see `tokens.RefreshTokens`."""
         if not findable(client):
@@ -163,39 +186,40 @@ class RefreshTokens:
         hashed = _hash(token)
         mine = {"wanted": hashed, "by": client}
         sealed = self._successors.close(hashed, {"token": successor})
-        with self._database.write() as connection:
+        with self._database.writing() as line:
             # Holds the session's row until the commit: a family's tokens are used one after another, and
             # none while its session is being ended.
             using = mine | {"now": now, "address": address[:LONGEST_ADDRESS]}
-            if self._use_session(connection, using).one_or_none() is None:
+            if self._use_session.one(line, using) is None:
                 return None
-            row = self._use(connection, mine | {"now": now, "next": sealed}).one_or_none()
+            row = self._use.one(line, mine | {"now": now, "next": sealed})
             if row is None:
-                return self._again(connection, mine, now)
-            scope = self._scope(hashed, row.session, client, row.document)
+                return self._again(line, mine, now)
+            if held is not None and held.sealed == row.document and held.session.id == row.session:
+                scope: tuple[Scope, ...] | None = held.scope
+            else:
+                scope = self._scope(hashed, row.session, client, row.document)
             if scope is None:
                 return None
             following = self._row(_hash(successor), row.session, client, scope, predecessor=hashed)
-            self._add(connection, following)
+            self._add.do(line, following)
             if row.predecessor is not None:  # its grace is over: this one, its successor, was used
-                self._wipe(connection, {"wanted": row.predecessor})
+                self._wipe.do(line, {"wanted": row.predecessor})
         return Rotated(token=successor, session=row.session, scope=scope, again=False)
 
-    def _again(
-        self, connection: Connection, mine: Mapping[str, str], now: datetime
-    ) -> Rotated | Reused | None:
+    def _again(self, line: Line, mine: Mapping[str, str], now: datetime) -> Rotated | Reused | None:
         """What a token is worth that was used before."""
-        row = connection.execute(_GET, mine).one()
+        row = self._get.one(line, mine)
         scope = self._scope(row.token, row.session, row.client, row.document)
         if scope is None:
             return None
         given = self._given(row, now)
         if given is not None:
             return Rotated(token=given, session=row.session, scope=scope, again=True)
-        connection.execute(_END, {"wanted": row.session, "now": now})
+        self._end.do(line, {"wanted": row.session, "now": now})
         return Reused(session=row.session, ended=True)
 
-    def _given(self, row: Row[*tuple[Any, ...]], now: datetime) -> str | None:
+    def _given(self, row: Any, now: datetime) -> str | None:
         """The successor that a used token gave, while it may be given again."""
         # abs: another host's clock may be a little behind that of the one which used it.
         if row.successor is None or abs(now - row.used_at) > GRACE:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam
+from sqlalchemy import ColumnElement, and_, bindparam
 
-from app.model import Session
+from app.model import Identity, Session
 from app.sealing import Sealer
-from app.store.codec import dump_authentication, dump_claims, load_authentication, load_identity, person_key
+from app.store.codec import (
+    Document,
+    dump_authentication,
+    dump_claims,
+    load_authentication,
+    load_identity,
+    person_key,
+)
 from app.store.sealed import Sealed
 from app.store.tables import SESSIONS
 from app.store.times import from_micros, to_micros
@@ -31,6 +39,8 @@ ALIVE: Final[ColumnElement[bool]] = and_(
 )
 """Not ended, not expired, not idle too long at `now`."""
 LONGEST_ADDRESS: Final = 64
+_OPENED: Final = 512
+"""Sessions whose documents are kept opened in memory, a few kilobytes each."""
 
 
 class SessionRows:
@@ -38,6 +48,8 @@ class SessionRows:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealed = Sealed(sealer, "sessions")
+        # A sealed text never comes to say something else, and most sessions are asked for again and again.
+        self._opened = lru_cache(maxsize=_OPENED)(self._open)
 
     def row(self, session: Session, hashed: str) -> dict[str, object]:
         """The values of the row. `hashed`: the SHA-256 of its cookie's secret, or a text that is none."""
@@ -66,15 +78,16 @@ class SessionRows:
             "last_address": session.last_address[:LONGEST_ADDRESS],
         }
 
-    def session(self, row: Row[*tuple[Any, ...]]) -> Session | None:
+    def session(self, row: Any) -> Session | None:
         """The session of a row of COLUMNS; None if it cannot be opened."""
-        document = self._sealed.open(_name(row.id, row.token, row.expires_at), row.document)
-        if document is None:
+        try:
+            document, identity = self._opened(_name(row.id, row.token, row.expires_at), row.document)
+        except _UnreadableError:
             return None
         signed_in_at = document.get("signed_in_at")
         return Session(
             id=row.id,
-            identity=load_identity(document["claims"], load_authentication(document["authentication"])),
+            identity=identity,
             created_at=row.created_at,
             expires_at=row.expires_at,
             idle_at=row.idle_at,
@@ -90,6 +103,16 @@ class SessionRows:
             last_used=row.last_used,
             last_address=row.last_address or "",
         )
+
+    def _open(self, name: str, sealed: str) -> tuple[Document, Identity]:
+        document = self._sealed.open(name, sealed)
+        if document is None:
+            raise _UnreadableError  # which is not kept: each look at it is in the log
+        return document, load_identity(document["claims"], load_authentication(document["authentication"]))
+
+
+class _UnreadableError(Exception):
+    """The row cannot be opened."""
 
 
 def _name(id: str, hashed: str, expires_at: datetime) -> str:

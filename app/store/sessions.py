@@ -39,6 +39,9 @@ class Sessions:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._rows = SessionRows(sealer)
+        prepare = database.prepare
+        self._find, self._by_id = prepare(_FIND), prepare(_BY_ID)
+        self._touch, self._used = prepare(_TOUCH), prepare(_USED)
 
     def add(self, token: str, session: Session) -> None:
         """Begin a session. Of `token`, the secret of its cookie, only the SHA-256 is kept."""
@@ -48,16 +51,16 @@ class Sessions:
 
     def find(self, token: str, now: datetime) -> Session | None:
         """The session of that token, unless it is over (ended, expired or idle too long) at `now`."""
-        with self._database.read() as connection:
-            row = connection.execute(_FIND, {"wanted": _hash(token), "now": now}).one_or_none()
+        with self._database.reading() as line:
+            row = self._find.one(line, {"wanted": _hash(token), "now": now})
         return None if row is None else self._rows.session(row)
 
     def by_id(self, id: str, now: datetime) -> Session | None:
         """The session of that id, a browser's or a client's, unless it is over at `now`."""
         if not findable(id):
             return None
-        with self._database.read() as connection:
-            row = connection.execute(_BY_ID, {"wanted": id, "now": now}).one_or_none()
+        with self._database.reading() as line:
+            row = self._by_id.one(line, {"wanted": id, "now": now})
         return None if row is None else self._rows.session(row)
 
     def touch(self, id: str, idle_at: datetime, used: datetime | None = None, address: str = "") -> None:
@@ -68,12 +71,12 @@ class Sessions:
         if not findable(id):
             return
         values = {"wanted": id, "idle": idle_at}
-        with self._database.write() as connection:
+        with self._database.writing() as line:
             if used is None:
-                connection.execute(_TOUCH, values)
+                self._touch.do(line, values)
             else:
                 where = address[:LONGEST_ADDRESS]
-                connection.execute(_USED, values | {"used": used, "address": where})
+                self._used.do(line, values | {"used": used, "address": where})
 
     def end(self, id: str, now: datetime) -> bool:
         """End a session; True if this call did it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from app.errors import StoreUnavailable
 from app.sealing import Sealer
 from app.store.audit import AuditRecords
@@ -39,6 +41,14 @@ class Store:
         self.provider_metadata = ProviderMetadata(database)
         self.refusals = Refusals(database)
         self.audit = AuditRecords(database)
+
+    def settling(self) -> AbstractContextManager[None]:
+        """A block of one request's steps, of which those that only its end makes good are durable at its end.
+
+        Such a step (a code that is used up, a token that is bound, an identity that is made) is seen by everybody as
+        soon as it is taken. So nobody is answered within. Raises StoreUnavailable at its end.
+        """
+        return self._database.settling()
 
     def check(self) -> bool:
         """Whether the database answers, for readiness: one small read, never an exception."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from app.model import Scope, Session
+from app.transaction import Ahead
 
 CODE_LIFE: Final = timedelta(seconds=60)
 """Of an authorization code (RFC 6749, 4.1.2: at most ten minutes)."""
@@ -101,6 +102,8 @@ class Held:
     scope: tuple[Scope, ...]
     current: bool
     """False once it was used. Only `rotate` decides what such a one is still worth."""
+    sealed: str = field(default="", repr=False)
+    """What the store read the scope from; `rotate` need not open it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ class Codes(Protocol):
         ...
 
     def take(self, code: str, client: str, session: str, now: datetime) -> CodeGrant | Reused | None:
-        """Use a code up. Call it before looking at verifier and redirect address: a wrong one burns the code.
+        """Use a code up, for all to see; within `Store.settling` durable with what is written next.
+
+        Call it before looking at verifier and redirect address: a wrong one burns the code.
 
         `session`: id that the session will have which the code gives. None: unknown, expired, or another
         client's, whose code stays good. Reused: the session of the first use is ended, also one that its first
@@ -178,17 +183,25 @@ class RefreshTokens(Protocol):
         *,
         code: str | None = None,
         pool: str = "",
+        ahead: Ahead | None = None,
     ) -> bool:
         """Begin a client's session and (unless `token` is None) its first refresh token, in one transaction.
 
         False, and nothing is begun, if the session `session.approved_by` is over at `session.created_at`, if
         `code`, the authorization code behind it, came a second time meanwhile, or if the login is taken away from
-        `session.pool_identity`, where it has one in `pool`.
+        `session.pool_identity`, where it has one in `pool`. `ahead`: what is done first, and is durable also where
+        this is False.
         """
         ...
 
     def begin_on_proof(
-        self, session: Session, token: str | None, scope: Sequence[Scope], *, pool: str
+        self,
+        session: Session,
+        token: str | None,
+        scope: Sequence[Scope],
+        *,
+        pool: str,
+        ahead: Ahead | None = None,
     ) -> bool:
         """The same for a person, or guest, whom the client brought: nobody's session approves of it.
 
@@ -202,7 +215,13 @@ class RefreshTokens(Protocol):
         ...
 
     def rotate(
-        self, token: str, client: str, successor: str, now: datetime, address: str = ""
+        self,
+        token: str,
+        client: str,
+        successor: str,
+        now: datetime,
+        address: str = "",
+        held: Held | None = None,
     ) -> Rotated | Reused | None:
         """Use a token up for its successor, and note that its session was used, from that address.
 
