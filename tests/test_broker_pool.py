@@ -21,6 +21,7 @@ from app.errors import (
     LoginTaken,
     NoRoleForApp,
     Refusal,
+    StoreUnavailable,
     SubjectTokenAudience,
     SubjectTokenRefused,
     TokenInvalid,
@@ -29,6 +30,7 @@ from app.errors import (
 from app.model import GUEST, ClientProof, Exchanged, GrantAsk, RoleAsk, Scope, SourceId, SubjectProof
 from app.store import Search
 from app.store.identities import Claimed, Identities
+from app.store.lines import Lines
 from app.store.refresh_tokens import RefreshTokens
 from tests.exchanging import APP, AWS, HOUR, NOTES, PHOTO, SOCIAL, TOKENS, UPLOADS, Apps, apps_in
 from tests.helper import CHALLENGE, LOOPBACK, Helper, said
@@ -393,6 +395,20 @@ def test_one_token_is_not_two_proofs_where_each_is_good_once(two: Apps) -> None:
     with pytest.raises(SubjectTokenRefused):
         link(two, same, same)
     assert link(two, two.token(), two.token("r", source=TWEET))
+
+
+def test_a_link_that_is_there_already_is_told_of_once_it_is_durable(
+    two: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link(two, two.token(), two.token("r", source=TWEET))
+
+    def full(_: object) -> None:
+        raise StoreUnavailable
+
+    # Who reads it may be faster than the request that makes it, which has not waited for the disk yet.
+    monkeypatch.setattr(Lines, "settle", full)
+    with pytest.raises(StoreUnavailable):
+        link(two, two.token(), two.token("r", source=TWEET))
 
 
 def test_no_link_counts_that_is_not_on_record(two: Apps, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,9 @@ class Linking(Presenting):
                         mine.pool, id, login.source, login.subject, now, by=proof
                     ):
                         raise LoginTaken("one of the two logins was given another identity meanwhile")
+                else:
+                    # Nothing was written, and what is told may have been read from a request that is under way.
+                    self._store.settle()
                 return PoolIdentity(id, tuple(self._store.identities.logins(id)))
 
     def unlink(

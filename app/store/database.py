@@ -94,6 +94,11 @@ class Database:
         """A block whose steps are durable at its end, and not each by itself. Raises StoreUnavailable there."""
         return self._lines.settling()
 
+    def settle(self) -> None:
+        """What anybody sees by now is durable on return. Raises StoreUnavailable."""
+        self._check()
+        self._lines.settle()
+
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT, which both engines write alike."""
         return sqlite.insert(table) if self._turn is not None else postgresql.insert(table)

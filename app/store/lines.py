@@ -157,9 +157,14 @@ class Lines:
         finally:
             mine.settles = False
             if mine.owes > self._paid:
-                with self.writing() as line:
-                    line.count(_TOUCH)
-                    line.added = True
+                self.settle()
+
+    def settle(self) -> None:
+        """What anybody sees by now, of whichever process, is durable on return. Raises StoreUnavailable."""
+        if self._turn is not None:
+            with self.writing() as line:
+                line.count(_TOUCH)
+                line.added = True
 
     def ready(self, line: Line, *, lazy: bool) -> None:
         """Let the writer's next commit wait for the disk, or not. SQLite hears of it between transactions only."""
@@ -185,7 +190,7 @@ class Lines:
         if self._turn is not None and self._turn.acquire(timeout=QUEUE):
             try:
                 if self._writer is not None:
-                    self._writer.close()
+                    self._writer.invalidate()  # it may be one that does not wait for the disk
                     self._writer = None
             finally:
                 self._turn.release()
@@ -212,6 +217,7 @@ class Lines:
             if sound and not self._closed:
                 return
             self._writer = None
+            sound = False  # it may be one that does not wait for the disk
         if not sound:
             connection.invalidate()
         elif self._turn is None or self._closed or len(self._idle) >= _MOST_IDLE:

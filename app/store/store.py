@@ -50,6 +50,10 @@ class Store:
         """
         return self._database.settling()
 
+    def settle(self) -> None:
+        """For whoever answers with what was read only: what anybody sees by now is durable. Raises StoreUnavailable."""
+        self._database.settle()
+
     def check(self) -> bool:
         """Whether the database answers, for readiness: one small read, never an exception."""
         try:

@@ -12,6 +12,8 @@ from flask import Request
 from app.model import Caller, Settings
 
 _AGENT = 256
+_LONGEST = 128
+"""More than an address takes, with its zone and port; it bounds what is kept in memory of those that were parsed."""
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -58,8 +60,12 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(entry, strict=False)
 
 
-@lru_cache(maxsize=4096)
 def _address(text: str) -> _Address | None:
+    return _parsed(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> _Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

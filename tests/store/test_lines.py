@@ -72,6 +72,40 @@ def test_steps_that_settle_together_are_seen_at_once_and_durable_with_the_next_t
     assert waits(said) == [False, False, True]
 
 
+def levels(store: Store) -> int:
+    """How SQLite itself says that the writer's commits wait: 1 NORMAL, 2 FULL."""
+    writer = store.audit._database._lines._writer
+    assert writer is not None and writer.driver_connection is not None
+    return int(writer.driver_connection.execute("SELECT synchronous FROM pragma_synchronous").fetchone()[0])
+
+
+def test_the_engine_follows_each_time(store: Store, tmp_path: Path) -> None:
+    (log,) = tmp_path.glob("*-wal")
+    for value in ("one", "two", "three"):
+        with store.settling():
+            store.once.mark("n", value, NOW)
+            assert levels(store) == 1
+            before = log.stat().st_size
+        assert levels(store) == 2
+        assert log.stat().st_size > before, "without a page there is nothing to wait for"
+
+
+def test_what_was_read_only_is_made_durable_where_that_is_asked_for(store: Store, said: list[str]) -> None:
+    store.settle()
+    assert waits(said) == [True]
+    assert any(statement.startswith("UPDATE") for statement in said)
+
+
+def test_a_connection_that_does_not_wait_is_nobodys_after_the_writer(store: Store) -> None:
+    with store.settling():
+        store.once.mark("n", "v", NOW)
+        assert levels(store) == 1
+        database = store.audit._database
+        database._lines.close()
+        with database._engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
 def refuse() -> None:
     raise GrantInvalid
 

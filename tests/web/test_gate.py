@@ -126,6 +126,7 @@ PROXIES = ("10.0.0.1", "10.1.0.0/16", "fd00::/8")
         ("::ffff:10.0.0.1", "1.2.3.4", PROXIES, "1.2.3.4"),
         ("fd00::1", "2001:db8::7", PROXIES, "2001:db8::7"),
         ("", "1.2.3.4", PROXIES, ""),
+        ("10.0.0.1", " " * 200 + "1.2.3.4", PROXIES, "10.0.0.1"),
     ],
 )
 def test_only_trusted_proxies_are_believed(peer, forwarded, trusted, address):
