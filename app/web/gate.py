@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Request, Response, g, request
@@ -68,57 +69,57 @@ class Gate:
 
     def before(self) -> Response | None:
         """Name the request, cap its body, find out who asks, and let the guard decide."""
-        g.request_id = caller.new_request_id()
-        g.started = time.perf_counter()
-        g.settings = settings = self._settings()
-        g.caller = caller.caller_of(request, settings, g.request_id)
-        row = self._rows.get(request.endpoint or "")
-        bodies.cap(request, ORDINARY_BODY if row is None else row.body)
-        g.visit = Visit(self._broker, self._administration, settings, request, g.caller, self._clock.now())
+        here, asked = _current()
+        here.request_id = caller.new_request_id()
+        here.started = time.perf_counter()
+        here.settings = settings = self._settings()
+        here.caller = caller.caller_of(asked, settings, here.request_id)
+        row = self._rows.get(asked.endpoint or "")
+        bodies.cap(asked, ORDINARY_BODY if row is None else row.body)
+        here.visit = Visit(
+            self._broker, self._administration, settings, asked, here.caller, self._clock.now()
+        )
         if row is None:
-            if isinstance(request.routing_exception, RequestRedirect):
+            if isinstance(asked.routing_exception, RequestRedirect):
                 raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
-            return self._preflight() if request.method == "OPTIONS" else None
-        if request.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
+            return self._preflight() if asked.method == "OPTIONS" else None
+        if asked.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
             raise MethodNotAllowed(valid_methods=row.methods)
-        if row.guard is not Guard.API and (elsewhere := _other_name(request, settings)):
+        if row.guard is not Guard.API and (elsewhere := _other_name(asked, settings)):
             return page.see_other(elsewhere)
-        if origin := cors.elsewhere(row, request, settings):
-            cors.check_declared(g.visit, origin)
-            g.reader = origin
+        if origin := cors.elsewhere(row, asked, settings):
+            cors.check_declared(here.visit, origin)
+            here.reader = origin
         try:
-            g.visit = guards.identify(row, g.visit)
+            here.visit = guards.identify(row, here.visit)
         except NotSignedIn:
-            if (
-                row.guard is Guard.PAGE
-                and request.method in ("GET", "HEAD")
-                and not problems.wants_json(request)
-            ):
+            if row.guard is Guard.PAGE and asked.method in ("GET", "HEAD") and not problems.wants_json(asked):
                 return self._to_sign_in(settings)
             raise
         if origin:
             self._check_reader(row, origin)
-        guards.protect(row, g.visit)
+        guards.protect(row, here.visit)
         return None
 
     def after(self, response: Response) -> Response:
         """Headers on every answer, and the line in the log."""
-        settings: Settings = g.get("settings") or self._settings()
-        request_id: str = g.get("request_id", "-")
+        here, asked = _current()
+        settings: Settings = here.get("settings") or self._settings()
+        request_id: str = here.get("request_id", "-")
         headers.secure(response, settings, request_id)
         row = self._row()
         if row is not None and row.cors is not Cors.NONE:
             response.vary.add("Origin")
-            if reader := g.get("reader"):
+            if reader := here.get("reader"):
                 cors.let_read(response, reader)
-        where = g.get("caller")
+        where = here.get("caller")
         log.info(
             "answered",
             extra={
-                "method": request.method,
-                "path": request.path,
+                "method": asked.method,
+                "path": asked.path,
                 "status": response.status_code,
-                "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+                "ms": round((time.perf_counter() - here.get("started", time.perf_counter())) * 1000, 1),
                 "request_id": request_id,
                 "address": where.address if where else "-",
             },
@@ -210,6 +211,11 @@ class Gate:
             response.headers["Location"] = f"{address}{'&' if '?' in address else '?'}ended=1"
             cookies.clear_session(response, settings)
         return response
+
+
+def _current() -> tuple[Any, Request]:
+    """What Flask's `g` and `request` stand for now, once: each look through them costs."""
+    return g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
 
 
 def _call(row: Route) -> Callable[..., Response]:

@@ -32,7 +32,6 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
 }
-_NAMES: Final = frozenset(name.lower() for name in _ALWAYS)
 
 
 def secure(response: Response, settings: Settings, request_id: str) -> None:
@@ -41,19 +40,20 @@ def secure(response: Response, settings: Settings, request_id: str) -> None:
     So may a handler's policy stand, where its page's form leads on to somewhere else (`lead_on`).
     """
     headers = response.headers
-    if _NAMES.isdisjoint([name.lower() for name, _ in headers]):
-        headers.extend(_ALWAYS)  # one by one, each would be looked for
-    else:
-        for name, value in _ALWAYS.items():
-            headers[name] = value
-    headers.setdefault(
-        "Content-Security-Policy",
-        content_security_policy(settings.aws.partition, settings.aws.console_endpoint),
-    )
-    headers["X-Request-Id"] = request_id
+    there = {name.lower() for name, _ in headers}  # once: to set or look for one is to walk through them all
+    ours = {**_ALWAYS, "X-Request-Id": request_id}
     if not settings.loopback:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
-    headers.setdefault("Cache-Control", "no-store")
+        ours["Strict-Transport-Security"] = "max-age=31536000"
+    for name, value in ours.items():
+        if name.lower() in there:
+            headers[name] = value
+        else:
+            headers.add(name, value)
+    if "content-security-policy" not in there:
+        policy = content_security_policy(settings.aws.partition, settings.aws.console_endpoint)
+        headers.add("Content-Security-Policy", policy)
+    if "cache-control" not in there:
+        headers.add("Cache-Control", "no-store")
 
 
 def lead_on(response: Response, settings: Settings, address: str) -> None:
