@@ -15,7 +15,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "show a provider's trusted certificates and addresses; take new ones",
     ),
     "access": ("app.commands.access", "who may use what, and why"),
+    "user": ("app.commands.user", "local users: create, change, disable, groups, policies, links"),
+    "group": ("app.commands.group", "flat groups: what they carry, which local users are in them"),
+    "mfa": ("app.commands.mfa", "second factors of people, and the way back for who lost theirs"),
+    "root": ("app.commands.root", "the break-glass user: set up, status, sign its uses off"),
     "audit": ("app.commands.audit", "search the audit record; verify that nothing in it was changed"),
+    "doctor": ("app.commands.doctor", "check IAM's eighteen best practices"),
     "db": ("app.commands.db", "upgrade or check the database"),
     "simulate": ("app.commands.simulate", "evaluate IAM policies: questions in, answers out, as JSON Lines"),
 }

@@ -1,4 +1,4 @@
-"""Who may assume what, for people whom sign-ins have shown: now, on a day, and after a change. Pure.
+"""Who may assume what, for people who are known: now, on a day, and after a change. Pure.
 
 What the next request will be like is not known: from where it comes, when, and whether a second factor was
 proven. An answer is `sure` if it holds whatever the request is like; else it says on which conditions it
@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.errors import NotSignedIn
+from app.errors import NotSignedIn, Unavailable
 from app.issue import session_name, source_identity
 from app.model import (
     DEFAULT_DURATION,
@@ -27,6 +27,7 @@ from app.model import (
     Role,
     RoleArn,
 )
+from app.people import LocalUser
 from app.policy import NOTHING, Doubt, Index, Outlook
 from app.principal import principal
 
@@ -34,7 +35,7 @@ _NOBODY_YET = Caller(request_id="-", address="")
 
 
 class Known(Protocol):
-    """A person as sign-ins showed them."""
+    """A person as sign-ins showed them, or as the broker's own user."""
 
     @property
     def identity(self) -> Identity:
@@ -44,6 +45,11 @@ class Known(Protocol):
     @property
     def since(self) -> datetime:
         """From when the claims are."""
+        ...
+
+    @property
+    def user(self) -> LocalUser | None:
+        """The local user in the version that counts; None for people of directories."""
         ...
 
 
@@ -101,6 +107,17 @@ def _bits(number: int) -> Iterator[int]:
         number ^= lowest
 
 
+def held(known: Known, revision: Revision) -> Principal | None:
+    """What a revision attaches to somebody who is known.
+
+    None if it does not have the person's source, or the local user may not sign in.
+    """
+    try:
+        return principal(known.identity, revision, user=known.user)
+    except NotSignedIn:
+        return None
+
+
 class _Asked:
     """A view at a time, under the assumed request; roles of its outlooks are bits by their place in `arns`."""
 
@@ -109,20 +126,15 @@ class _Asked:
         self._now = now
         self._outlooks = view.index.outlooks(arns)
 
-    def principal(self, known: Known) -> Principal | None:
-        """None if the revision does not have the person's source."""
-        identity = replace(known.identity, authentication=Authentication(at=self._now))
-        try:
-            return principal(identity, self._view.revision)
-        except NotSignedIn:
-            return None
-
     def outlook(self, known: Known) -> Outlook:
-        who = self.principal(known)
+        who = self._principal(known)
         if who is None:
             return NOTHING
         person = self._view.index.contexts(who, _NOBODY_YET, self._now)
-        return self._outlooks.of(who, person, self.contexts(who))
+        try:
+            return self._outlooks.of(who, person, self.contexts(who))
+        except Unavailable:  # a policy of theirs is not in this revision: they get nothing, whatever they ask
+            return NOTHING
 
     def contexts(self, who: Principal) -> Callable[[Role], Mapping[str, str | tuple[str, ...]]]:
         """With the session's name and the person's own towards AWS, which are known beforehand."""
@@ -136,15 +148,24 @@ class _Asked:
         return context
 
     def reach(self, known: Known, role: Role) -> Reach | None:
-        who = self.principal(known)
+        who = self._principal(known)
         if who is None:
             return None
         context = self.contexts(who)(role)
-        bounds = self._view.index.bounds(who, role, context)
+        try:
+            bounds = self._view.index.bounds(who, role, context)
+        except Unavailable:  # as in `outlook`
+            return None
         if not bounds.possible:
             return None
         assumed = bounds.sure or self._view.index.decide(who, role, context).allowed
         return Reach(known, role, bounds.sure, assumed, bounds.doubts)
+
+    def _principal(self, known: Known) -> Principal | None:
+        who = held(known, self._view.revision)
+        if who is None:
+            return None
+        return replace(who, identity=replace(who.identity, authentication=Authentication(at=self._now)))
 
 
 # --- what a change does -----------------------------------------------------------------------------

@@ -10,14 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.access import Known, Shift, View, compare
-from app.model import Caller, Group, PolicyText, Revision
+from app.access import Known, Shift, View, compare, held
+from app.errors import Unavailable
+from app.model import Caller, Group, PolicyText, Principal, Revision
 from app.policy import Kind, PolicyProblem, lint, parse, supplied_keys
-from app.policy.actions import ACTIONS, AdminAction
+from app.policy.actions import ACTIONS, SIGN_IN, AdminAction
 from app.policy.generate import Wanted, generate
-from app.principal import principal
 
 _NOBODY_YET = Caller(request_id="-", address="")
+_GRANTED = tuple(row for row in ACTIONS if row is not SIGN_IN)
+"""What policies grant; signing in needs no Allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ def draft(wanted: Draft, view: View, people: Iterable[Known], now: datetime) -> 
     revision = view.revision
     policy = PolicyText(wanted.name, generate(wanted.wanted, wanted.name), f"policies/{wanted.name}.json")
     warnings = tuple(lint(parse(policy, Kind.IDENTITY), supplied_keys(revision)))
-    known = [each for each in people if each.identity.source in revision.providers]
-    groups = frozenset(wanted.groups) or _every(revision, known)
+    principals = [(each, who) for each in people if (who := held(each, revision)) is not None]
+    known = [each for each, _ in principals]
+    groups = frozenset(wanted.groups) or _every(revision, (who for _, who in principals))
     carrying = _carrying(revision, policy, groups)
     after = View(carrying, view.index.extended(carrying, policy))
-    holders = [each for each in known if not groups.isdisjoint(principal(each.identity, revision).groups)]
+    holders = [each for each, who in principals if not groups.isdisjoint(who.groups)]
     present = revision.policies.get(wanted.name)
     replaces = present is not None and present.text != policy.text
     # Another text of a policy that is there changes something for all who have it by now, too.
@@ -100,10 +103,9 @@ def role_pattern(typed: str, revision: Revision) -> str:
     return typed
 
 
-def _every(revision: Revision, people: Iterable[Known]) -> frozenset[str]:
+def _every(revision: Revision, people: Iterable[Principal]) -> frozenset[str]:
     """Every group that there is, with those that a source's people bring under its own name."""
-    theirs = (group for each in people for group in principal(each.identity, revision).groups)
-    return frozenset((*revision.groups, *theirs))
+    return frozenset((*revision.groups, *(group for who in people for group in who.groups)))
 
 
 def _carrying(revision: Revision, policy: PolicyText, groups: Iterable[str]) -> Revision:
@@ -133,8 +135,11 @@ def _ordered(rows: frozenset[AdminAction]) -> tuple[AdminAction, ...]:
 
 
 def _rights(view: View | None, known: Known) -> frozenset[AdminAction]:
-    if view is None or known.identity.source not in view.revision.providers:
+    who = None if view is None else held(known, view.revision)
+    if view is None or who is None:
         return frozenset()
-    who = principal(known.identity, view.revision)
     context = view.index.contexts(who, _NOBODY_YET, known.identity.authentication.at).person
-    return frozenset(row for row in ACTIONS if view.index.permits_anywhere(who, row, context))
+    try:
+        return frozenset(row for row in _GRANTED if view.index.permits_anywhere(who, row, context))
+    except Unavailable:  # a policy of theirs is not in this revision: they may do nothing
+        return frozenset()

@@ -16,6 +16,7 @@ it in its own wire shape. Words say what happened, then what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -36,6 +37,8 @@ class Refusal(Exception):
         self.detail = detail
         self.words = words or self.default_words
         self.retry_after = retry_after
+        self.members: Mapping[str, object] = {}
+        """More of RFC 9457's extension members for programs, as JSON values; never a secret."""
         self.recorded = False
         """True once audit has it, so that it is put on record in one place only."""
 
@@ -79,6 +82,40 @@ class SignInDenied(ProofRefused):
 
     code = "signin.denied_by_provider"
     default_words = "Your directory did not sign you in. Try again, or ask its administrator."
+
+
+class CredentialsWrong(ProofRefused):
+    """Name or password; which of them, whether there is such a user or whether it is disabled is not told."""
+
+    code = "signin.wrong"
+    title = "Not signed in"
+    default_words = "That name and password do not fit. Check both and try again."
+
+
+class CodeWrong(ProofRefused):
+    """A code or a security key's answer that does not fit, was used before, or is late."""
+
+    code = "mfa.wrong"
+    title = "Not accepted"
+    default_words = "That was not accepted. Wait for the next code, or use another of your factors."
+
+
+class ChallengeOver(ProofRefused):
+    """Unknown, finished, expired, of another browser, or five wrong answers."""
+
+    code = "mfa.over"
+    title = "Start again"
+    default_words = (
+        "This took too long, was finished already, or there were too many wrong answers. Start again."
+    )
+
+
+class LinkInvalid(ProofRefused):
+    """A one-time link that is unknown, used or expired; which is not told."""
+
+    code = "link.invalid"
+    title = "This link is not good any more"
+    default_words = "This link was used already, or it has expired. Ask for a new one."
 
 
 class SamlRefused(ProofRefused):
@@ -245,6 +282,57 @@ class RoleForbidden(AccessRefused):
     )
 
 
+class MfaRequired(RoleForbidden):
+    """A second factor of the person's would open it. `members` has `step_up`: its address and the kinds that do."""
+
+    code = "mfa_required"
+    title = "One more proof is needed"
+    default_words = "This needs a second factor that you have proven just now. Prove it and go on."
+
+
+class MfaMissing(AccessRefused):
+    """A sign-in or change that needs a second factor, of somebody who has none and may not enrol one here."""
+
+    code = "mfa.missing"
+    title = "A second factor is needed"
+    default_words = (
+        "This needs a second factor and you have none here yet. Sign in again; you will be asked to add one."
+    )
+
+
+class ProofNotRecent(AccessRefused):
+    """Changing one's own factors or password needs a proof of the last minutes: a stolen cookie must not do."""
+
+    code = "mfa.proof_not_recent"
+    title = "Prove that it is you"
+    default_words = "To change this, prove first that it is you: give your second factor or sign in again."
+
+
+class SignInNotAllowed(AccessRefused):
+    """A policy denies this person the sign-in itself (`daypass:SignIn`)."""
+
+    code = "signin.not_allowed"
+    title = "Not allowed to sign in"
+    default_words = (
+        "You may not sign in in this way. Ask the people who run this service, and give them the request id."
+    )
+
+
+class SecondPersonNeeded(AccessRefused):
+    """Who asked for it cannot approve it, and nobody signs off their own use."""
+
+    code = "admin.second_person"
+    title = "Somebody else must do this"
+    default_words = "Whoever asked for this cannot approve it. Another administrator must."
+
+
+class RootOnlyEmergency(AccessRefused):
+    """Root does no daily work, or is not set up."""
+
+    code = "root.not_possible"
+    default_words = "The root user cannot be used for this."
+
+
 class CrossSite(AccessRefused):
     """A form or call that did not come from our own pages."""
 
@@ -285,6 +373,16 @@ class RoleUnknown(Unknown):
 class PersonUnknown(Unknown):
     code = "person.unknown"
     default_words = "Nobody of that name has signed in here."
+
+
+class UserUnknown(Unknown):
+    code = "user.unknown"
+    default_words = "There is no such local user."
+
+
+class FactorUnknown(Unknown):
+    code = "factor.unknown"
+    default_words = "There is no such factor of yours; it may have been removed already."
 
 
 class RevisionUnknown(Unknown):
@@ -334,6 +432,44 @@ class RevisionChanged(AskRefused):
     default_words = (
         "Another revision was activated in the meantime. Nothing was changed. Look at the plan again."
     )
+
+
+class UserInvalid(AskRefused):
+    """What a local user is to be does not make sense; the words say which part and what to write instead."""
+
+    code = "user.invalid"
+    default_words = "The user cannot be like that."
+
+
+class UserTaken(AskRefused):
+    code = "user.taken"
+    status = 409
+    title = "Taken"
+    default_words = "There is a user of that name already."
+
+
+class UserChanged(AskRefused):
+    """Somebody else changed the user since the version that this change was made on."""
+
+    code = "user.changed"
+    status = 409
+    title = "Changed meanwhile"
+    default_words = "Somebody else changed this user in the meantime. Nothing was changed. Look again."
+
+
+class PasswordRefused(AskRefused):
+    """A password that is too short, too long, or known from breaches; the words say which."""
+
+    code = "password.refused"
+    title = "Not this password"
+    default_words = "This password cannot be used. Choose a longer one that you use nowhere else."
+
+
+class FactorsFull(AskRefused):
+    code = "factor.full"
+    status = 409
+    title = "Eight at most"
+    default_words = "You have eight factors, the most that are possible. Remove one first."
 
 
 class RevisionUnusable(AskRefused):
@@ -563,6 +699,25 @@ class TooMany(Refusal):
     status = 429
     title = "Too many requests"
     default_words = "There were too many requests from your address. Wait a minute and try again."
+
+
+class TooManyGuesses(TooMany):
+    """Too many wrong answers for this account, device or address, over all workers; nothing was looked at."""
+
+    code = "guesses.limited"
+    title = "Too many wrong answers"
+    default_words = (
+        "There were too many wrong answers. Wait a quarter of an hour, use a browser in which you signed in before, "
+        "or sign in with a passkey."
+    )
+
+
+class Busy(TooMany):
+    """More passwords are being checked at once than this worker does."""
+
+    code = "signin.busy"
+    title = "Busy"
+    default_words = "Too many sign-ins are being checked at the moment. Try again in a few seconds."
 
 
 # --- 502 ------------------------------------------------------------------------------------------

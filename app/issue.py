@@ -32,7 +32,18 @@ from app.model import (
     Session,
     SourceId,
 )
-from app.policy import CLIENT, IDENTITY_ID, SOURCE, Kind, intersect, missing, needed, parse, resolve
+from app.policy import (
+    CLIENT,
+    IDENTITY_ID,
+    SOURCE,
+    Kind,
+    PolicyInvalid,
+    intersect,
+    missing,
+    needed,
+    parse,
+    resolve,
+)
 
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 SESSION_POLICY_LIMIT = 2048
@@ -119,10 +130,10 @@ def missing_variables(
 
     Empty if there are none, and if the policy cannot be made for another reason, which `build` tells.
     """
-    texts = _caps(principal, role, revision)
-    if not any("${" in each.text for each in texts):
-        return frozenset()
     try:
+        texts = _caps(principal, role, revision)
+        if not any("${" in each.text for each in texts):
+            return frozenset()
         return missing(_joined(texts), {**policy_variables(principal.identity), **variables})
     except RequestNotPossible:
         return frozenset()
@@ -196,8 +207,11 @@ def _session_policy(
 
 
 def _caps(principal: Principal, role: Role, revision: Revision) -> tuple[PolicyText, ...]:
-    names = (role.session_policy, principal.boundary)
-    return tuple(revision.policies[name] for name in names if name is not None)
+    names = [name for name in (role.session_policy, principal.boundary) if name is not None]
+    gone = [name for name in names if name not in revision.policies]
+    if gone:  # a local user's boundary: no revision is checked against what users carry
+        raise RequestNotPossible(f"boundary {gone[0]!r} is not in revision {revision.number}")
+    return tuple(revision.policies[name] for name in names)
 
 
 def _joined(texts: tuple[PolicyText, ...]) -> str:
@@ -207,7 +221,10 @@ def _joined(texts: tuple[PolicyText, ...]) -> str:
 # The same few documents go along with every session of a role: what comes of them is computed once.
 @lru_cache(maxsize=256)
 def _both(first: PolicyText, second: PolicyText) -> str:
-    return intersect(parse(first, Kind.SESSION), parse(second, Kind.SESSION))
+    try:
+        return intersect(parse(first, Kind.SESSION), parse(second, Kind.SESSION))
+    except PolicyInvalid as invalid:  # a local user's boundary that is no session policy in this revision
+        raise RequestNotPossible(f"session policy: {invalid}") from None
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 Strangers cannot fill the disk or keep a worker busy: refused proofs and started sign-ins are counted per
 address and minute. The counts here are each worker's own; their loss is harmless. What must hold across
-workers (single use, replay) is a row in the store.
+workers (single use, replay, guesses of passwords and codes) is a row in the store.
 """
 
 from __future__ import annotations
@@ -49,6 +49,28 @@ TOKEN_REFUSALS = "token refusals"  # noqa: S105
 EXCHANGE_REFUSALS = "exchange refusals"
 """What is counted apart: whoever plays with tokens keeps nobody behind the same address from signing in, and an app
 that brings bad ones keeps no helper from refreshing."""
+STEP_UPS_PER_SESSION = 30
+"""Step-ups and enrolments that one session begins in a minute: each is a row for ten minutes."""
+GUESS_WINDOW = timedelta(minutes=15)
+"""In which guesses are counted, over all workers."""
+PASSWORDS_PER_ACCOUNT = 10
+"""Wrong passwords for one name, from browsers in which nobody of that name has signed in: 40 in an hour find none that
+is not in the lists of the commonest, which nobody can choose. Used up, it shuts out strangers alone."""
+PASSWORDS_PER_DEVICE = 10
+"""And from one browser in which that person has signed in: a budget of its own, so that whoever is under attack gets
+in as on every other day."""
+PASSWORDS_PER_ADDRESS = 30
+"""And from one address for all names together, known browsers aside: an office that comes back from holidays mistypes
+as much, and trying one password on many names gets nowhere."""
+CODES_PER_PERSON = 10
+"""Wrong codes for one person, whose password was right before: 40 in an hour, of which one in 8,000 would be a hit with
+three codes of six digits good at a time."""
+CODES_PER_DEVICE = 10
+"""And from one browser in which that person has signed in."""
+LINKS_PER_ACCOUNT = 3
+"""Mails with a link to set a password that a name is sent in a window: nobody's inbox is filled by strangers."""
+LINKS_PER_ADDRESS = 20
+"""And that one address asks for."""
 KEPT = 65_536
 """Pairs of address and thing counted apart in one minute (about 10 MB); the rest shares one count."""
 SHARED = 64

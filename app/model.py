@@ -109,6 +109,9 @@ class Authentication:
     mfa_at: datetime | None = None
     """When a second factor was proven; None if none that the source's `mfa` setting believes."""
     phishing_resistant: bool = False
+    enrolled_at: datetime | None = None
+    """Of a second factor of the broker's own: when it was enrolled, if it was the person's first; else None. For roles
+    of level admin it counts only in a sign-in that began later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,6 +523,10 @@ class Principal:
     tags: Mapping[str, str]
     """Session tags from claims, by the source's `session_tags`."""
     revision: int
+    inline: tuple[PolicyText, ...] = ()
+    """Policies of this person alone; a local user's."""
+    root: bool = False
+    """The root user: every `daypass:` action and the break-glass roles, whatever policies say."""
 
 
 # --- roles and what they give ---------------------------------------------------------------------
@@ -546,11 +553,13 @@ class Role:
     """Session tags that go to STS with this role."""
     via: RoleArn | None = None
     external_id: str | None = field(default=None, repr=False)
+    break_glass: bool = False
+    """The root user may assume it in an emergency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A role that may be assumed now, or that a step-up would add (`needs`)."""
+    """A role that may be assumed now, or that a step-up would add (`needs`: `{"mfa": {"kinds": […]}}`)."""
 
     role: Role
     needs: Mapping[str, object] | None = None
@@ -653,6 +662,37 @@ class AuditKind(StrEnum):
     """A guest's identity became a person's."""
     TOKEN_REUSED = "token.reused"  # noqa: S105
     """A code or refresh token came a second time: what it had given has ended."""
+    MFA_PROVEN = "mfa.proven"
+    """A person proved a factor: at a sign-in, or in the middle of something."""
+    MFA_REFUSED = "mfa.refused"
+    """A person whose first factor was proven gave a wrong answer."""
+    FACTOR_ENROLLED = "factor.enrolled"
+    FACTOR_REMOVED = "factor.removed"
+    FACTOR_CHANGED = "factor.changed"
+    """Renamed, or found to be a copy (its counter fell back)."""
+    RECOVERY_CODES_MADE = "recovery_codes.made"
+    RECOVERY_ASKED = "recovery.asked"
+    """An administrator asked that somebody's factors be taken away."""
+    RECOVERY_DECIDED = "recovery.decided"
+    """Another administrator approved or refused that."""
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105
+    LINK_MADE = "link.made"
+    """A one-time link was made; it itself is nowhere on record."""
+    LINK_USED = "link.used"
+    DEVICE_NEW = "device.new"
+    """A person signed in from a browser in which they had not before."""
+    USER_CREATED = "user.created"
+    USER_CHANGED = "user.changed"
+    """State, groups, policies or facts of a local user; `detail` has what changed and the version."""
+    USER_DELETED = "user.deleted"
+    ROOT_SET_UP = "root.set_up"
+    ROOT_USED = "root.used"
+    """Somebody signed in as root, for the reason in `detail`."""
+    ROOT_SIGNED_OFF = "root.signed_off"
+    PRACTICE_CONFIRMED = "practice.confirmed"
+    """Somebody confirmed to the doctor what only people can look at: a locked-away key, a review."""
+    ALERT_FAILED = "alert.failed"
+    """A channel could not be reached after all tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -690,6 +730,19 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """How mail is sent (`mail` in `config/daypass.yaml`)."""
+
+    host: str
+    port: int
+    sender: str
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    """`none` only towards loopback."""
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`config/daypass.yaml`."""
 
@@ -708,6 +761,9 @@ class Settings:
     refresh_token: timedelta = timedelta(hours=12)
     alerts: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
     """One channel each, kind: target. `{"log": ""}`, `{"webhook": URL}`, `{"email": …}`, `{"sns": ARN}`."""
+    local: str = ""
+    """Label of the sign-in by local users on pages; empty: it is off. Root is not meant by it."""
+    mail: Mail | None = None
 
     @property
     def loopback(self) -> bool:
@@ -848,6 +904,8 @@ class Group:
     description: str = ""
     policies: tuple[str, ...] = ()
     inline: tuple[PolicyText, ...] = ()
+    mfa: bool = False
+    """Whoever is in it proves a second factor at every sign-in, and enrols one at the first."""
 
 
 @dataclass(frozen=True, slots=True)

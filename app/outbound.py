@@ -131,7 +131,7 @@ class Fetcher:
         self._timeout = timeout
         self._cap = cap
         self._resolve = resolve
-        self._tls = tls if tls is not None else _tls()
+        self._tls = tls if tls is not None else verified_tls()
         self._resolving = threading.BoundedSemaphore(_RESOLVING)
 
     def get(
@@ -291,7 +291,8 @@ class Fetcher:
         return Answer(response.status, media_type, content)
 
 
-def _tls() -> ssl.SSLContext:
+def verified_tls() -> ssl.SSLContext:
+    """TLS as a client, against the system's certificates."""
     # Not create_default_context: it writes the session keys where SSLKEYLOGFILE says.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # certificate required, host name checked
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from lxml import etree
+
 from app.errors import NotSignedIn
 from app.model import (
     APP_GROUPS,
@@ -23,6 +25,11 @@ from app.model import (
     Session,
     SourceId,
 )
+from app.people import LOCAL, ROOT, ROOT_SUBJECT, LocalUser, UserState
+
+_METADATA = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+_OWN_SPACE = "the broker's own"
+"""Stands for the people whom no provider vouches for: their ids are the broker's, and never given twice."""
 
 
 def map_groups(source: SourceId, table: GroupMap, theirs: Iterable[str]) -> frozenset[str]:
@@ -40,36 +47,45 @@ def map_groups(source: SourceId, table: GroupMap, theirs: Iterable[str]) -> froz
     return frozenset(ours)
 
 
-def principal(identity: Identity, revision: Revision, client: str | None = None) -> Principal:
+def principal(
+    identity: Identity, revision: Revision, client: str | None = None, user: LocalUser | None = None
+) -> Principal:
     """What the active revision attaches to a person.
 
     Groups are mapped anew from the claims of the sign-in, so that a change of the table counts at once. `client` is
     the OAuth client of the session: one that may bring tokens of its people gives them the group `app/CLIENT`.
-    Its guests have `app/CLIENT/guests` and nothing else: no source vouches for them.
+    Its guests have `app/CLIENT/guests` and nothing else: no source vouches for them. `user` is the local user in
+    the version that counts; for root there is nothing to attach.
 
     Raises:
-        NotSignedIn: the revision has no such source any more, or the client no guests.
+        NotSignedIn: the revision has no such source any more, or the client no guests; the local user is not
+            given, is another, or may not sign in.
     """
+    if identity.source == ROOT:
+        return _root(identity, revision)
     provider = revision.providers.get(identity.source)
-    if identity.source == GUEST:
+    own = _active(identity, user) if identity.source == LOCAL else None
+    if own is not None:
+        groups = frozenset(own.groups) | _of_app(revision, client)
+    elif identity.source == GUEST:
         groups = _guests(revision, client)
     elif provider is None:
         raise NotSignedIn(f"source {identity.source} is not in revision {revision.number}")
     else:
         groups = _groups(provider, identity) | _of_app(revision, client)
-    attached = {
-        name: None  # a dict keeps the order of the files and drops doubles
-        for group in sorted(groups)
-        if group in revision.groups
-        for name in revision.groups[group].policies
-    }
+    attached = dict.fromkeys(own.policies) if own is not None else {}  # keeps the order and drops doubles
+    for group in sorted(groups):
+        if group in revision.groups:
+            attached.update(dict.fromkeys(revision.groups[group].policies))
+    caps = own if own is not None else provider
     return Principal(
         identity=identity,
         groups=groups,
         policies=tuple(attached),
-        boundary=provider.boundary if provider is not None else None,
+        boundary=caps.boundary if caps is not None else None,
         tags=_tags(provider.session_tags, identity.claims) if provider is not None else {},
         revision=revision.number,
+        inline=own.inline if own is not None else (),
     )
 
 
@@ -110,6 +126,53 @@ def trust(provider: Provider) -> str:
     names = [claims.subject, claims.username, claims.groups]
     parts = [provider.type, told, names, sorted(mfa.contexts), sorted(mfa.methods)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def subject_space(provider: Provider | None) -> str:
+    """What makes a source's subjects the same people, as a digest (hex); None: the broker's own people.
+
+    Narrower than `trust`: a factor stays a person's when what the source is asked for or believed about changes,
+    and is nobody's once the same subject may be somebody else.
+    """
+    if provider is None:
+        parts: list[object] = [_OWN_SPACE]
+    else:
+        parts = [provider.type, _names_people(provider), provider.claims.subject]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _names_people(provider: Provider) -> object:
+    """Who gives the subjects out."""
+    if isinstance(provider, SamlProvider):
+        if provider.metadata_url is not None:
+            return ["url", provider.metadata_url]
+        return ["entity", _entity(provider.metadata_xml or b"")]
+    if isinstance(provider, OidcProvider):
+        return provider.issuer
+    return provider.userinfo_url
+
+
+def _entity(metadata: bytes) -> str:
+    """Name of the party that metadata describe: it outlasts new certificates. Unreadable ones stand for themselves."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        found = next(etree.fromstring(metadata, parser).iter(f"{_METADATA}EntityDescriptor")).get("entityID")
+    except (etree.XMLSyntaxError, StopIteration):
+        found = None
+    return found or hashlib.sha256(metadata).hexdigest()
+
+
+def _root(identity: Identity, revision: Revision) -> Principal:
+    if identity.subject != ROOT_SUBJECT:
+        raise NotSignedIn("the root user has one subject")
+    return Principal(identity, frozenset(), (), None, {}, revision.number, root=True)
+
+
+def _active(identity: Identity, user: LocalUser | None) -> LocalUser:
+    if user is None or user.id != identity.subject or user.state is not UserState.ACTIVE:
+        state = "not known" if user is None else user.state.value
+        raise NotSignedIn(f"local user {identity.subject} is {state}")
+    return user
 
 
 def _of_app(revision: Revision, client: str | None) -> frozenset[str]:

@@ -15,8 +15,13 @@ from datetime import datetime, timedelta
 from app.clock import Clock
 from app.errors import Refusal
 from app.limits import Tally
+from app.notify.outbox import Notifier
 from app.store import Store
 from app.tokens import SigningKeys
+
+KNOWN_FOR = timedelta(days=180)
+"""A browser's long-lived cookie lives no longer either."""
+_TOLD = timedelta(days=30)
 
 log = logging.getLogger("daypass.upkeep")
 
@@ -30,15 +35,39 @@ class Job:
     run: Callable[[datetime], object]
 
 
-def jobs(store: Store, tally: Tally, keys: SigningKeys) -> Sequence[Job]:
-    """The table. Refresh tokens go with the sessions that they belong to."""
+def jobs(
+    store: Store,
+    tally: Tally,
+    keys: SigningKeys,
+    catch_up: Callable[[], int] | None = None,
+    notifier: Notifier | None = None,
+) -> Sequence[Job]:
+    """The table. Refresh tokens go with the sessions that they belong to.
+
+    `catch_up`: what the broker left for after its answers; `notifier`: who tells what was not told yet.
+    """
+    own = (
+        [Job("do what was left for after the answer", timedelta(0), lambda _: catch_up())] if catch_up else []
+    )
+    telling = [Job("tell what was not told yet", timedelta(seconds=10), notifier.retry)] if notifier else []
     return (
+        *own,
+        *telling,
         Job("save refusal counts", timedelta(seconds=10), lambda _: tally.flush(store.refusals.count)),
         Job("forget sign-ins not finished", timedelta(minutes=1), store.pending.expire),
         Job("forget once-only marks out of date", timedelta(minutes=5), store.once.expire),
         Job("forget sessions that ended", timedelta(minutes=10), store.sessions.expire),
         Job("forget authorization codes", timedelta(minutes=1), store.codes.expire),
         Job("forget devices that waited", timedelta(minutes=1), store.devices.expire),
+        Job("forget challenges that are over", timedelta(minutes=1), store.challenges.expire),
+        Job("forget guesses of windows that are over", timedelta(minutes=5), store.guesses.expire),
+        Job("forget one-time links out of date", timedelta(minutes=10), store.links.expire),
+        Job(
+            "forget browsers that were not seen for half a year",
+            timedelta(hours=6),
+            lambda now: store.known_devices.expire(now - KNOWN_FOR),
+        ),
+        Job("forget alerts that were told", timedelta(hours=6), lambda now: store.alerts.expire(now - _TOLD)),
         Job("forget guests who never signed in", timedelta(hours=1), store.identities.expire),
         Job("make and forget signing keys", timedelta(hours=1), keys.rotate),
         Job(

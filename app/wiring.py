@@ -30,11 +30,16 @@ from app.errors import Unavailable
 from app.keyring import Keyring, load_or_create
 from app.limits import Tally
 from app.model import AuditEvent, AuditKind, Revision, Settings, SourceId
+from app.notify.outbox import Notifier
+from app.notify.registry import channels
+from app.notify.seam import Channel
 from app.outbound import Fetcher
+from app.people import Alert
 from app.policy import Index
 from app.principal import trust
 from app.sealing import Sealer
 from app.signin import registry
+from app.signin.passwords import Hashing
 from app.signin.seam import KnownMetadata
 from app.store import Store, open_store
 from app.tokens import SigningKeys
@@ -67,6 +72,7 @@ class Parts:
     store: Store
     upkeep: Upkeep
     clock: Clock
+    notifier: Notifier
 
     @property
     def settings(self) -> Settings:
@@ -112,8 +118,10 @@ def handed_down(parts: Parts, environ: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def administration(store: Store, clock: Clock, environ: Mapping[str, str]) -> Administration:
-    """The door for whoever holds this machine."""
+def administration(
+    store: Store, clock: Clock, environ: Mapping[str, str], notifier: Notifier | None = None
+) -> Administration:
+    """The door for whoever holds this machine. Without a notifier nobody is told of anything."""
     return Administration(
         revisions=store.revisions,
         people=store.people,
@@ -121,6 +129,8 @@ def administration(store: Store, clock: Clock, environ: Mapping[str, str]) -> Ad
         clock=clock,
         folder=folder(environ),
         environ=environ,
+        store=store,
+        notices=notifier,
     )
 
 
@@ -155,15 +165,26 @@ def wire(
     tally = Tally()
     audit = AuditWriter(store.audit, clock)
     keys = SigningKeys(store.token_keys, clock)
-    broker = Broker(active=active, store=store, audit=audit, tally=tally, clock=clock, keys=keys)
+    notifier = Notifier(store.alerts, _Channels(active), clock, given_up=_OnRecord(audit, clock))
+    broker = Broker(
+        active=active,
+        store=store,
+        audit=audit,
+        tally=tally,
+        clock=clock,
+        keys=keys,
+        hashing=Hashing(),
+        notices=notifier,
+    )
     delegation = Delegation(
         active=active,
         store=store,
         audit=audit,
         clock=clock,
-        administration=administration(store, clock, environ),
+        administration=administration(store, clock, environ, notifier),
     )
-    return Parts(broker, delegation, active, store, Upkeep(jobs(store, tally, keys), clock), clock)
+    table = jobs(store, tally, keys, broker.catch_up, notifier)
+    return Parts(broker, delegation, active, store, Upkeep(table, clock), clock, notifier)
 
 
 def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
@@ -211,6 +232,33 @@ class _RecordedMetadata:
         event = AuditEvent(AuditKind.PROVIDER_CHANGED, at, "-", "-", source=source, detail=detail)
         self.audit.record(event)
         self.known.remember(source, url, document, at)
+
+
+class _Channels:
+    """The channels of the active revision, made once for each: a new one counts at once."""
+
+    def __init__(self, active: Active) -> None:
+        self._active = active
+        self._made: tuple[int, Mapping[str, Channel]] | None = None
+
+    def __call__(self) -> Mapping[str, Channel]:
+        revision = self._active.current().revision
+        made = self._made
+        if made is None or made[0] != revision.number:
+            made = self._made = revision.number, channels(revision.settings)
+        return made[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _OnRecord:
+    """An alert that no try could deliver is on record."""
+
+    audit: AuditWriter
+    clock: Clock
+
+    def __call__(self, alert: Alert, channel: str, why: str) -> None:
+        detail = {"alert": alert.id, "alert_kind": alert.kind, "channel": channel, "why": why}
+        self.audit.record(AuditEvent(AuditKind.ALERT_FAILED, self.clock.now(), "-", "-", detail=detail))
 
 
 def _running(revision: Revision, keyring: Keyring, store: Store, clock: Clock) -> Running:

@@ -27,6 +27,7 @@ from demo.directory import people
 from demo.running import aws_side, entitled, folder
 from demo.running.children import Child, refuse_used_ports, stop, wait_until_ready
 from demo.running.folder import CannotRun
+from demo.running.local_people import local_person
 from demo.running.relocate import MAIN_FILE, Ports, database_url, relocate
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -94,6 +95,7 @@ class Demo:
         names = secret_names(self.files)
         self._secrets = folder.demo_secrets(state / "demo-secrets", names, os.environ)
         self._children: list[Child] = []
+        self._local: Mapping[str, str] | None = None
 
     def run(self, ending: _Ending) -> None:
         """Start everything, say so, wait for the end, stop everything. Raises CannotRun if a part ends."""
@@ -174,23 +176,20 @@ class Demo:
             wait_until_ready(child, url, others=self._children, seconds=READY_SECONDS, keep_on=ending.keep_on)
         if not ending.keep_on():
             return
-        broker = self._child(
-            "The broker",
-            ["app", "serve"],
-            {
-                **clean,
-                **self._secrets,
-                # Never the database of whoever runs the demo: its configuration would become the active one there.
-                "DAYPASS_DATABASE": database_url(self.state),
-                "DAYPASS_CONFIG": str(self.config),
-                "AWS_ACCESS_KEY_ID": broker_key.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": broker_key.secret_access_key,
-                "AWS_EC2_METADATA_DISABLED": "true",
-                # Not the files of whoever runs the demo.
-                "AWS_CONFIG_FILE": os.devnull,
-                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            },
-        )
+        env = {
+            **clean,
+            **self._secrets,
+            # Never the database of whoever runs the demo: its configuration would become the active one there.
+            "DAYPASS_DATABASE": database_url(self.state),
+            "DAYPASS_CONFIG": str(self.config),
+            "AWS_ACCESS_KEY_ID": broker_key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": broker_key.secret_access_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # Not the files of whoever runs the demo.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        broker = self._child("The broker", ["app", "serve"], env)
         wait_until_ready(
             broker,
             f"{ports.base_url}/readyz",
@@ -198,6 +197,8 @@ class Demo:
             seconds=READY_SECONDS,
             keep_on=ending.keep_on,
         )
+        if ending.keep_on() and entitled.has_local_people(self.files):
+            self._local = local_person(ports.base_url, ROOT, self.state, env)
 
     def _child(self, name: str, module: Sequence[str], env: Mapping[str, str]) -> Child:
         log = self._log / f"{'broker' if module[0] == 'app' else module[0].rpartition('.')[2]}.log"
@@ -225,6 +226,7 @@ class Demo:
                 for source in entitled.sources(self.files)
             ],
             "people": entitled.demo_people(self.files, people.load()),
+            "local": self._local,
         }
 
 
@@ -296,6 +298,16 @@ def summary(facts: Mapping[str, Any], demo: Demo, seconds: float) -> str:
                     f"       BROKER={facts['base_url']} S3={ports.aws_url} .venv/bin/python demo/mobile.py TOKEN FILE",
                 ]
                 if APP_FILE in demo.files
+                else []
+            ),
+            *(
+                [
+                    "  A user of daypass's own, for whom no directory is needed; a role of theirs wants a second factor:",
+                    f"       {facts['local']['username']}  {facts['local']['password']}",
+                    f"     Make more, or set up root, with DAYPASS_CONFIG={demo.config}:",
+                    "       .venv/bin/python -m app user --help      .venv/bin/python -m app root setup",
+                ]
+                if facts["local"]
                 else []
             ),
             "  To be somebody else, sign out of daypass and of the directory:",

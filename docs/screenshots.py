@@ -1,13 +1,15 @@
 """Pictures for the README and the docs, taken of the demo company: `python -m docs.screenshots [--port 8000]`.
 
-Needs what `make interop` installs. Starts the demo, walks through it as ana, and through its app as robin and sasha, writes
-`docs/img/*.png`, and stops the demo. What keys.png shows are the AWS double's keys: they open nothing. terminal.png is the
-text of a real terminal, drawn.
+Needs what `make interop` installs. Starts the demo, walks through it as ana, lena, administrators and root, and through its
+app as robin and sasha, writes `docs/img/*.png`, and stops the demo. What keys.png shows are the AWS double's keys: they open
+nothing. QR codes and recovery codes are of people who end with the demo. terminal.png and step-up-terminal.png are the text
+of a real terminal, drawn.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import tempfile
@@ -18,12 +20,14 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+import pyotp
 from playwright.sync_api import Browser, Page
 
 from demo.running.relocate import Ports
-from tests.journeys import shoebox
+from tests.journeys import local_steps, shoebox
 from tests.journeys.aws_clients import V2
 from tests.journeys.browsers import chromium
+from tests.journeys.local_steps import Phone
 from tests.journeys.make_run import Demo
 from tests.journeys.terminal import Terminal
 from tests.journeys.workplace import Workplace
@@ -189,6 +193,7 @@ body { margin: 0; padding: 24px; background: #d9dee5; }
 pre { margin: 0; padding: 18px 22px; border-radius: 10px; background: #14181f; color: #dfe5ee; white-space: pre-wrap;
   overflow-wrap: anywhere; font: 14px/1.5 "JetBrains Mono", "DejaVu Sans Mono", ui-monospace, monospace; }
 b { color: #8fd0ff; }
+i { font-style: normal; word-break: break-all; }
 </style><pre>%s</pre>
 """
 
@@ -205,7 +210,8 @@ def draw(browser: Browser, text: str, name: str) -> None:
     """What stands on a terminal; what was typed stands out."""
     lines = escape(text.rstrip().removesuffix("$").rstrip())
     with visit(browser) as page:
-        page.set_content(SCREEN % re.sub(r"^\$ (.+)$", r"$ <b>\1</b>", lines, flags=re.MULTILINE))
+        lines = re.sub(r"^\$ (.+)$", r"$ <b>\1</b>", lines, flags=re.MULTILINE)
+        page.set_content(SCREEN % re.sub(r"(https?://\S+)", r"<i>\1</i>", lines))
         page.locator("body").screenshot(path=FOLDER / f"{name}.png")
 
 
@@ -237,11 +243,152 @@ def device(browser: Browser, demo: Demo) -> None:
         shoot(page, "device", whole=True)
 
 
+def lena(page: Page, demo: Demo) -> None:
+    """Signs in by name and password, as far as that goes."""
+    local = json.loads((demo.var / "demo.json").read_text())["local"]
+    local_steps.sign_in(page, demo, local["username"], local["password"])
+
+
+def type_key(page: Page, phone: Phone, name: str) -> None:
+    """On the page of a new authenticator app. At this scale its QR code has no whole pixels for `Phone.scan`."""
+    secret = page.locator("#typed-key").text_content() or ""
+    phone.key = pyotp.TOTP("".join(secret.split()))
+    page.get_by_label("Code", exact=True).fill(phone.code())
+    page.get_by_label("Call it").fill(name)
+    page.get_by_role("button", name="Add it").click()
+
+
+def add_app(page: Page, phone: Phone, name: str = "Phone") -> None:
+    page.get_by_role("button", name="Authenticator app").click()
+    type_key(page, phone, name)
+
+
+def step_up(browser: Browser, demo: Demo) -> None:
+    """A role of lena's wants a second factor, and she has none yet; from her next sign-in on she is asked for it."""
+    with visit(browser) as page:
+        page.goto(f"{demo.base_url}/sign-in/local")
+        shoot(page, "sign-in-local", whole=True)
+        lena(page, demo)
+        shoot(page, "needs-factor")
+        page.get_by_role("link", name="Keys for Release in sandbox").click()
+        phone = Phone()
+        page.get_by_role("button", name="Authenticator app").click()
+        shoot(page, "enrol-app", whole=True)
+        type_key(page, phone, "Phone")
+        page.locator("#codes").wait_for()
+        shoot(page, "recovery-codes", whole=True)
+        page.locator("main a.button.primary").click()
+        page.get_by_role("heading", name="Keys for Release").wait_for()
+        page.goto(f"{demo.base_url}/security/enrol")
+        local_steps.authenticator(page)
+        local_steps.add_key(page, "Laptop")
+        page.get_by_role("link", name="Remove Laptop").wait_for()
+        shoot(page, "factors")
+    with visit(browser) as page:
+        lena(page, demo)
+        page.get_by_label("Code of your authenticator app").wait_for()
+        shoot(page, "challenge", whole=True)
+
+
+def step_up_terminal(browser: Browser, demo: Demo) -> None:
+    at = machine(demo, "ben")
+    with visit(browser) as page, Terminal(at, TZ=POSIX_ZONE) as terminal:
+        sign_in(page, demo, "ben")
+        terminal.run("daypass login")
+        page.goto(at.wait_for_browser())
+        page.get_by_role("button", name="Allow").click()
+        terminal.clear()
+        opened = len(at.opened())
+        terminal.run("daypass exec sandbox/Release -- aws sts get-caller-identity")
+        page.goto(at.wait_for_browser(opened))
+        phone = Phone()
+        add_app(page, phone, "Ben's phone")
+        page.locator("main a.button.primary").click()
+        terminal.wait_for(r'"Arn"[^}]*}\n\$')
+        draw(browser, terminal.screen(), "step-up-terminal")
+        asked = at.opened()[opened]
+        page.goto(asked)
+        page.get_by_label("Code of your authenticator app").wait_for()
+        shoot(page, "step-up", whole=True)
+
+
+ADMINISTER: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "daypass:*", "Resource": "*"}],
+}
+
+
+def administrator(page: Page, demo: Demo, name: str, *words: str) -> None:
+    """Somebody who may do everything of daypass itself, signed in."""
+    policy = demo.var / "administer.json"
+    policy.write_text(json.dumps(ADMINISTER))
+    local_steps.new_user(demo, page, name, *words)
+    local_steps.operator(demo, "user", "put-policy", name, "administer", str(policy))
+    local_steps.sign_in(page, demo, name)
+    page.wait_for_url(f"{demo.base_url}/")
+
+
+def administration(browser: Browser, demo: Demo) -> None:
+    """vera lost her phone; two administrators let her start anew."""
+    with visit(browser) as vera:
+        made = local_steps.operator(
+            demo, "user", "create", "vera", "--name", "Vera Voss", "--group", "contractors", "--json"
+        )
+        vera.goto(json.loads(made)["link"])
+        shoot(vera, "link", whole=True)
+        local_steps.set_password(vera, "Set it")
+        local_steps.sign_in(vera, demo, "vera")
+        vera.goto(f"{demo.base_url}/security/enrol")
+        add_app(vera, Phone())
+        vera.locator("#codes").wait_for()
+    with visit(browser) as mia, visit(browser) as noah:
+        administrator(mia, demo, "mia", "--name", "Mia Moser")
+        administrator(noah, demo, "noah", "--name", "Noah Nowak")
+        mia.goto(f"{demo.base_url}/admin/users")
+        mia.get_by_role("link", name="Open vera").click()
+        shoot(mia, "user")
+        mia.get_by_text("They lost their device").click()
+        mia.get_by_label("How do you know that it is them").fill(
+            "Called her back at her desk, she knew her badge number"
+        )
+        mia.get_by_role("button", name="Ask").click()
+        noah.goto(f"{demo.base_url}/admin/recoveries")
+        shoot(noah, "recoveries")
+        noah.get_by_role("button", name="Approve").click()
+
+
+def root(browser: Browser, demo: Demo) -> None:
+    """Set up, used once, signed off by somebody else."""
+    phone = Phone()
+    with visit(browser) as page, visit(browser) as nils:
+        administrator(nils, demo, "nils", "--name", "Nils Noack")
+        page.goto(json.loads(local_steps.operator(demo, "root", "setup", "--json"))["link"])
+        local_steps.authenticator(page)
+        local_steps.set_password(page, "Go on to the devices")
+        add_app(page, phone, "Phone in the safe, second floor")
+        local_steps.add_key(page, "Security key in the safe, cellar")
+        page.get_by_role("heading", name="Root is set up").wait_for()
+        page.goto(f"{demo.base_url}/root")
+        page.get_by_label(re.compile("[Ww]hy")).fill("Both directories are down, production is stuck")
+        shoot(page, "root", whole=True)
+        page.get_by_label("Password").fill(local_steps.PASSWORD)
+        page.locator("main form button.primary").click()
+        local_steps.give_code(page, phone)
+        page.get_by_role("heading", name="My roles").wait_for()
+        shoot(page, "root-roles")
+        nils.goto(f"{demo.base_url}/admin/root")
+        shoot(nils, "root-sign-off")
+
+
 SCENES: Final[Mapping[str, Callable[[Browser, Demo], None]]] = {
     "sign-in": sign_in_page,
     "roles, keys, console": roles_keys_and_console,
     "helper": helper,
     "device": device,
+    "step-up": step_up,
+    "step-up in a terminal": step_up_terminal,
+    "administration": administration,
+    "root": root,
     "error": refused_sign_in,
     "dark, phone": other_looks,
     "app, guest": app_guest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from dataclasses import dataclass, replace
@@ -17,10 +18,12 @@ from app.model import (
     GroupMap,
     Identity,
     OidcProvider,
+    PolicyText,
     Revision,
     RoleArn,
     SourceId,
 )
+from app.people import LOCAL, ROOT, LocalUser, UserState
 from tests.policy.builders import NOW, arn, revision, role, statement, text
 
 CORP = SourceId("corp")
@@ -32,6 +35,7 @@ NET = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
 class Person:
     identity: Identity
     since: datetime = NOW
+    user: LocalUser | None = None
 
 
 def provider(source: SourceId = CORP, groups: int = 0) -> OidcProvider:
@@ -251,3 +255,50 @@ def test_a_plan_for_ten_thousand_people_and_a_thousand_roles_takes_seconds() -> 
     took = time.process_time() - start
     assert 300 < sum(len(shift.people) for shift in shifts) < 700
     assert took < 30, took  # about 3 s here
+
+
+# --- local users and root -----------------------------------------------------------------------------
+
+
+def local(name: str, **more: object) -> Person:
+    user = LocalUser(f"{name}-1", name, **more)  # type: ignore[arg-type]
+    return Person(Identity(LOCAL, user.id, name, {}, Authentication(NOW)), user=user)
+
+
+ROOT_USER = Person(Identity(ROOT, "root", "root", {}, Authentication(NOW)))
+OWN = PolicyText("own", json.dumps({"Version": "2012-10-17", "Statement": [statement()]}), "user/cem/own")
+
+
+def test_local_users_count_with_what_is_attached_to_their_version() -> None:
+    shown = view(allow=("sre",))
+    people = [
+        local("ana", groups=("sre",)),
+        local("ben", groups=("dev",), policies=("aws:AdministratorAccess",)),
+        local("cem", inline=(OWN,)),
+        local("dan"),
+        local("eva", groups=("sre",), state=UserState.DISABLED),
+    ]
+    admin = shown.revision.roles[RoleArn(arn("Admin"))]
+    found = who_can(shown, admin, people, NOW)
+    assert [each.known.identity.username for each in found] == ["ana", "ben", "cem"]
+    assert all(each.sure for each in found)
+    assert [each.role.name for each in what_can(shown, people[2], NOW)] == ["Admin", "Read"]
+    assert what_can(shown, people[3], NOW) == what_can(shown, people[4], NOW) == []
+
+
+def test_a_change_is_told_of_local_users_too() -> None:
+    shut, open_ = view(), view(allow=("sre",))
+    assert turns(shut, open_, local("ana", groups=("sre",)), local("dan")) == [
+        (["ana"], [("gains", "Admin", False, True)])
+    ]
+
+
+def test_root_is_named_for_the_marked_roles_alone_and_a_mark_is_a_privileged_gain() -> None:
+    plain, marked = view(), view()
+    glass = replace(role("Admin"), break_glass=True)
+    marked = View.of(replace(marked.revision, roles={**marked.revision.roles, glass.arn: glass}))
+    (found,) = who_can(marked, glass, [ANA, ROOT_USER], NOW)
+    assert (found.known, found.sure, found.doubts) == (ROOT_USER, True, ())
+    assert [each.role.name for each in what_can(marked, ROOT_USER, NOW)] == ["Admin"]
+    assert what_can(plain, ROOT_USER, NOW) == []
+    assert turns(plain, marked, ANA, ROOT_USER) == [(["root"], [("gains", "Admin", False, True)])]

@@ -200,9 +200,9 @@ def test_of_two_who_decide_at_once_the_second_hears_that_it_was_too_late(
     store = type(house.store.devices)
     real = store.decide
 
-    def late(self: object, handle: str, approved_by: str | None, now: datetime) -> bool:
+    def late(self: object, handle: str, approved_by: str | None, now: datetime, stage: str) -> bool:
         assert real(self, handle, None, now)  # type: ignore[arg-type]
-        return real(self, handle, approved_by, now)  # type: ignore[arg-type]
+        return real(self, handle, approved_by, now, stage)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "decide", late)
     with pytest.raises(UserCodeUnknown):

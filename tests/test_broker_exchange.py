@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +25,7 @@ from app.errors import (
     RoleUnknown,
     ScopeInvalid,
     ScopeTooNarrow,
+    SignInNotAllowed,
     SubjectTokenAudience,
     SubjectTokenExpired,
     SubjectTokenKind,
@@ -83,6 +85,26 @@ def test_a_persons_token_becomes_one_of_ours_for_the_same_person_each_time(apps:
     again = apps.exchange(apps.token())
     assert again.identity_id == given.identity_id
     assert apps.exchange(apps.token("wren")).identity_id != given.identity_id
+
+
+def test_whom_a_policy_denies_the_sign_in_no_app_brings(apps: Apps) -> None:
+    said = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "daypass:SignIn",
+            "Resource": "arn:aws:daypass:::person/social/robin-id",
+        },
+    ]
+    (apps.house.config / "guardrails" / "all").mkdir(parents=True)
+    apps.house.write("guardrails/all/in.json", json.dumps({"Version": "2012-10-17", "Statement": said}))
+    apps.house.apply()
+    with pytest.raises(SignInNotAllowed):
+        apps.exchange(apps.token())
+    assert nothing_given(apps)
+    kind, detail = apps.house.last()
+    assert (kind, detail["code"]) == ("exchange.refused", "signin.not_allowed")
+    assert apps.exchange(apps.token("wren"))
 
 
 def test_it_is_on_record_before_it_counts(apps: Apps, monkeypatch: pytest.MonkeyPatch) -> None:

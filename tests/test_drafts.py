@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from app.access import Shift, Turn, View, compare
-from app.drafts import Draft, Drafted, draft
+from app.drafts import Draft, Drafted, draft, handed
 from app.model import (
     Authentication,
     ClaimMap,
@@ -20,7 +20,9 @@ from app.model import (
     SamlProvider,
     SourceId,
 )
+from app.people import LOCAL, LocalUser, UserState
 from app.policy import PolicyInvalid
+from app.policy.actions import ACTIONS, SIGN_IN
 from app.policy.generate import Term, Wanted
 from tests.policy.builders import NOW, arn, revision, role, statement, text
 
@@ -38,6 +40,7 @@ ADMIN, READ = role("Admin", allow=("sre",)), role("ReadOnly", level="read")
 class Known:
     identity: Identity
     since: datetime = NOW
+    user: LocalUser | None = None
 
 
 def person(username: str, *groups: str, source: str = "corp") -> Known:
@@ -144,3 +147,23 @@ def test_it_says_what_a_plan_of_the_whole_configuration_would_say(
     planned = compare(View.of(made()), View.of(whole), (ANA, BEN, DAN), NOW)
     assert told(found.shifts) == told(tuple(planned))
     assert {turn.turn for shift in planned for turn in shift.turns} <= set(Turn)
+
+
+def local(name: str, *groups: str, state: UserState = UserState.ACTIVE) -> Known:
+    user = LocalUser(f"{name}-1", name, groups=groups, state=state)
+    return Known(Identity(LOCAL, user.id, name, {}, Authentication(NOW)), user=user)
+
+
+def test_a_draft_is_tried_on_local_users_too() -> None:
+    people = (local("lea", "dev"), local("max", "sre"), local("off", "dev", state=UserState.DISABLED))
+    found = tried(Wanted("Allow", (arn("ReadOnly"),)), "dev", people=people)
+    assert found.looked_at == 1
+    assert [[each.identity.username for each in shift.people] for shift in found.shifts] == [["lea"]]
+
+
+def test_who_would_administer_daypass_is_told_of_local_users_and_signing_in_is_no_right() -> None:
+    allow = text(statement(Action="daypass:*"), name="all")
+    before, after = View.of(made()), View.of(made(allow, carries={"dev": ("all",)}))
+    (found,) = handed(before, after, (local("lea", "dev"), local("max", "sre")))
+    assert [each.identity.username for each in found.people] == ["lea"]
+    assert set(found.gains) == set(ACTIONS) - {SIGN_IN}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,6 +40,7 @@ from app.model import (
     Settings,
     SourceId,
 )
+from app.people import LocalUser
 from app.principal import principal
 
 ALPHABET = re.compile(r"[A-Za-z0-9+=,.@-]{2,64}")
@@ -351,3 +353,24 @@ def test_a_role_for_people_of_an_app_says_so_to_others():
     with pytest.raises(RequestNotPossible) as refused:
         built(session_policy="own-folder", policies=folder("daypass:Claim/team"))
     assert "for people of an app" not in refused.value.words
+
+
+# --- a local user's boundary ------------------------------------------------------------------------------
+
+
+def test_without_its_boundary_nothing_is_given_to_a_local_user():
+    """No revision is checked against what users carry: what capped their sessions may be gone, or be none any more."""
+    made = revision(session_policy="all", policies={"all": document("*"), "odd": {"Statement": []}})
+    user = LocalUser("s-1", "ana", boundary="all")
+    who = identity(source="local")
+    assert build(principal(who, made, user=user), made.roles[ARN], ask(), made).policy is not None
+    for boundary, words in (
+        ("gone", "'gone' is not in revision 7"),
+        ("aws:X", "is not in"),
+        ("odd", "policies/odd"),
+    ):
+        person = principal(who, made, user=replace(user, boundary=boundary))
+        with pytest.raises(RequestNotPossible) as refused:
+            build(person, made.roles[ARN], ask(), made)
+        assert words in refused.value.detail
+        assert missing_variables(person, made.roles[ARN], made) == frozenset()

@@ -4,12 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.errors import GrantInvalid, StoreUnavailable
+from app import wiring
+from app.audit import AuditWriter
+from app.errors import CredentialsWrong, GrantInvalid, StoreUnavailable
 from app.limits import Tally
+from app.people import Alert
 from app.tokens import SigningKeys
 from app.upkeep import Job, Upkeep, jobs
 from tests.helper import Helper
-from tests.house import opened
+from tests.home import opened_home
+from tests.house import CALLER, opened
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -94,3 +98,60 @@ def test_the_table_forgets_what_clients_left_and_makes_the_next_signing_key(tmp_
         house.clock.at += timedelta(days=29)
         run()
         assert len(house.store.token_keys.all()) == 2
+
+
+def test_the_table_forgets_what_local_people_left_and_does_what_was_left_for_later(tmp_path, monkeypatch):
+    with opened_home(tmp_path, monkeypatch) as home:
+        parts = home.parts
+        table = jobs(
+            home.store,
+            Tally(),
+            SigningKeys(home.store.token_keys, home.clock),
+            home.broker.catch_up,
+            parts.notifier,
+        )
+
+        def run():
+            return {job.name: job.run(home.clock.at) for job in table}
+
+        home.user()
+        browser = home.browser_of()
+        browser.sign_in()
+        home.broker.begin_passkey(browser.ask, caller=CALLER)
+        with pytest.raises(CredentialsWrong):
+            home.browser_of().password("lena", "not the password")
+        home.broker.ask_password_link("lena", caller=CALLER)
+        counted = run()
+        assert counted["do what was left for after the answer"] == 2
+        assert counted["tell what was not told yet"] == 0
+        assert home.heard.kinds()[-1] == "link.password to lena@acme.test"
+        assert counted["forget challenges that are over"] == 0
+        home.later(minutes=15)
+        counted = run()
+        assert counted["do what was left for after the answer"] == 0
+        assert counted["forget challenges that are over"] == 1
+        assert counted["forget guesses of windows that are over"] >= 2
+        home.later(hours=1)
+        assert run()["forget one-time links out of date"] == 1
+        home.later(days=180)
+        assert run()["forget browsers that were not seen for half a year"] == 1
+
+
+def test_an_alert_that_no_try_delivered_is_on_record_and_channels_are_those_of_the_revision(
+    tmp_path, monkeypatch
+):
+    with opened_home(tmp_path, monkeypatch) as home:
+        alert = Alert("a" * 16, "root.used", home.clock.at, "root was used", "for a reason")
+        wiring._OnRecord(AuditWriter(home.store.audit, home.clock), home.clock)(alert, "webhook 1", "timeout")
+        assert home.last() == (
+            "alert.failed",
+            {"alert": alert.id, "alert_kind": "root.used", "channel": "webhook 1", "why": "timeout"},
+        )
+        channels = wiring._Channels(home.parts.active)
+        assert list(channels()) == ["log"]
+        assert channels() is channels()
+        home.edit(
+            "daypass.yaml", "alerts: [log]", "alerts: [log, {sns: 'arn:aws:sns:eu-west-1:111122223333:ops'}]"
+        )
+        home.apply()
+        assert list(channels()) == ["log", "sns 2"]

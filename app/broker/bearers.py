@@ -10,7 +10,7 @@ from datetime import datetime
 
 from app.broker import terms
 from app.broker.clients import Clients
-from app.broker.liveness import ends_at, living
+from app.broker.liveness import ends_at
 from app.errors import ClientNotAllowed, NotSignedIn, ScopeTooNarrow, TokenInvalid
 from app.model import AuditKind, Caller, Client, ClientProof, Scope, Session, TokenState
 from app.tokens import AccessClaims, subject_of
@@ -87,7 +87,7 @@ class Bearers(Clients):
         if session.client != claims.client or subject_of(session.identity) != claims.subject:
             raise TokenInvalid("the token's session is another client's or person's")
         try:
-            session = living(session, running, now)
+            session = self._lives(session, running, now)
         except NotSignedIn as over:
             raise TokenInvalid(over.detail) from None
         return session, running.revision.clients[claims.client]

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from app.active import Active
+from app.active import Active, Running
 from app.audit import AuditWriter
+from app.broker.afterwards import Afterwards
 from app.broker.liveness import living
+from app.broker.parts import Hashes, Notices, Unheard
 from app.clock import Clock
 from app.errors import NotSignedIn, StoreUnavailable
 from app.limits import (
@@ -18,7 +20,12 @@ from app.limits import (
     GUESTS_PER_MINUTE,
     Tally,
 )
-from app.model import GUEST, AuditEvent, AuditKind, Caller, Session
+from app.mfa import registry
+from app.mfa.seam import Kind
+from app.model import GUEST, AuditEvent, AuditKind, Caller, Identity, Principal, Session, SourceId
+from app.people import LOCAL, ROOT, ROOT_SUBJECT, Alert, Factor, FactorKind, LocalUser, UserState
+from app.principal import principal, subject_space
+from app.signin.passwords import Hashing
 from app.store import Store
 from app.tokens import AccessTokens, SigningKeys, subject_of
 from app.transaction import Transaction
@@ -40,6 +47,9 @@ class Desk:
         tally: Tally,
         clock: Clock,
         keys: SigningKeys,
+        hashing: Hashes | None = None,
+        notices: Notices | None = None,
+        kinds: Mapping[FactorKind, Kind] = registry.KINDS,
     ) -> None:
         self._active = active
         self._store = store
@@ -48,6 +58,10 @@ class Desk:
         self._clock = clock
         self._keys = keys
         self._access = AccessTokens(keys)
+        self._hashing = hashing if hashing is not None else Hashing()
+        self._notices = notices if notices is not None else Unheard()
+        self._kinds = kinds
+        self._afterwards = Afterwards()
 
     def _record(
         self,
@@ -99,9 +113,55 @@ class Desk:
     def _living(self, session: Session, now: datetime) -> Session | None:
         """The session as it is by the active revision; None if that has ended it."""
         try:
-            return living(session, self._active.current(), now)
+            return self._lives(session, self._active.current(), now)
         except NotSignedIn:
             return None
+
+    def _lives(self, session: Session, running: Running, now: datetime) -> Session:
+        """The session as it is by that revision. Raises NotSignedIn, with why in its detail."""
+        return living(session, running, now, self._epoch(session.identity, running))
+
+    # --- people -----------------------------------------------------------------------------------
+
+    def _epoch(self, identity: Identity, running: Running) -> str | None:
+        """Of the account of a local user who may sign in, or of root, in one small read; None of everybody else.
+
+        Where local users are turned off, none may: as when a provider is taken away.
+        """
+        if identity.source == LOCAL:
+            if not running.revision.settings.local:
+                return None
+            found = self._store.users.authority(identity.subject)
+            return found[1] if found is not None and found[0].state is UserState.ACTIVE else None
+        return self._store.users.epoch(ROOT_SUBJECT) if identity.source == ROOT else None
+
+    def _user(self, identity: Identity) -> LocalUser | None:
+        """The local user in the version that is in force; None of people of other sources."""
+        if identity.source != LOCAL:
+            return None
+        found = self._store.users.authority(identity.subject)
+        return None if found is None else found[0]
+
+    def _person(self, session: Session, running: Running) -> Principal:
+        """What the active revision, and a local user's own version, attach to a person. Raises NotSignedIn."""
+        return self._whoever(session.identity, running, session.client)
+
+    def _whoever(self, identity: Identity, running: Running, client: str | None = None) -> Principal:
+        """The same of somebody who has no session yet."""
+        return principal(identity, running.revision, client, self._user(identity))
+
+    def _devices(self, source: SourceId, subject: str, running: Running) -> list[Factor]:
+        """A person's second factors, oldest first: not those that the source's people of another time enrolled."""
+        space = subject_space(running.revision.providers.get(source))
+        found = self._store.factors.of(source, subject)
+        return [each for each in found if each.space == space and each.kind in self._kinds]
+
+    def _tell(self, alert: Alert) -> None:
+        """Tell the operators or a person. What it is about has happened and is on record, so that it never fails."""
+        try:
+            self._notices.tell(alert)
+        except Exception as error:  # noqa: BLE001 - whoever cannot be told must not undo what was done
+            log.error("alert not kept", extra={"alert": alert.kind, "why": type(error).__name__})
 
 
 def event(

@@ -9,8 +9,9 @@ from typing import Final
 
 from app.broker import terms
 from app.broker.clients import Clients
+from app.broker.grants import of_a_person, stage
 from app.broker.liveness import client_ends_at
-from app.errors import AccessRefused, SignInNotFresh, Unavailable, UserCodeUnknown
+from app.errors import SignInNotFresh, Unavailable, UserCodeUnknown
 from app.limits import DEVICE_LOOKUPS, DEVICE_STARTS_PER_MINUTE, LOOKUPS_PER_ADDRESS, LOOKUPS_PER_SESSION
 from app.model import (
     DEVICE_CODE,
@@ -94,15 +95,14 @@ class Devices(Clients):
             raise refusal
         kind = AuditKind.GRANT_APPROVED if allow else AuditKind.GRANT_REFUSED
         self._record(kind, session, caller, now, detail)
-        if not self._store.devices.decide(grant.handle, session.id if allow else None, now):
+        if not self._store.devices.decide(grant.handle, session.id if allow else None, now, stage(session)):
             raise UserCodeUnknown("decided or expired meanwhile")
 
     def _waiting(
         self, session: Session, user_code: str, caller: Caller, now: datetime
     ) -> tuple[DeviceGrant, DeviceRequest]:
         """What waits under a code. Misses are counted, so that nobody finds one by trying (RFC 8628, 5.1)."""
-        if session.client is not None:
-            raise AccessRefused(f"a session of client {session.client} lets nobody in")
+        of_a_person(session)
         own = f"{DEVICE_LOOKUPS} of {session.id}"
         self._tally.check(caller.address, DEVICE_LOOKUPS, LOOKUPS_PER_ADDRESS, now)
         self._tally.check(_ANYWHERE, own, LOOKUPS_PER_SESSION, now)

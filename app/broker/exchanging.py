@@ -60,7 +60,6 @@ from app.model import (
     SubjectProof,
 )
 from app.policy import why_given, why_not
-from app.principal import principal
 from app.store.identities import Claimed
 from app.tokens import whole
 from app.transaction import Transaction
@@ -166,7 +165,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
         running = self._active.current()
         id = self._store.identities.guest(client.pool or client.id, prefix(caller.address), now)
         nobody = Identity(GUEST, id, "guest", {}, Authentication(at=now))
-        groups = principal(nobody, running.revision, client.id).groups
+        groups = self._whoever(nobody, running, client.id).groups
         made = Identity(GUEST, id, "guest", {}, Authentication(at=now), groups=tuple(sorted(groups)))
         return Brought(client=client, identity=made, running=running, trust="")
 
@@ -282,11 +281,12 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             RequestNotPossible: the first that is allowed cannot be put into a request to AWS.
         """
         running = brought.running
+        person = self._person(session, running)
         passed: list[str] = []
         details: list[str] = []
         for arn in (ask.role,) if ask.role else brought.client.roles or ():
             try:
-                case = case_of(running, session, RoleAsk(arn, ask.duration), caller, now)
+                case = case_of(running, session, person, RoleAsk(arn, ask.duration), caller, now)
             except RoleUnknown as unknown:
                 passed.append(f"`{arn}`: there is no such role any more")
                 details.append(f"{arn}: {unknown.detail}")

@@ -6,9 +6,11 @@ import secrets
 
 from app.broker import terms
 from app.broker.clients import Clients
+from app.broker.finishing import hash_of
 from app.broker.liveness import client_ends_at
-from app.errors import AccessRefused, ClientNotAllowed, GrantError, RedirectRefused
+from app.errors import AccessRefused, ClientNotAllowed, GrantError, RedirectRefused, RootOnlyEmergency
 from app.model import AuditKind, Caller, Consent, Grant, GrantAsk, Session
+from app.people import ROOT
 from app.tokens import CODE_LIFE, CodeGrant, pkce, redirects
 
 
@@ -35,7 +37,7 @@ class Grants(Clients):
         settings = running.revision.settings
         terms.resource(ask.resource, settings)
         scope = terms.scope(ask.scope, client)
-        _of_a_person(session)
+        of_a_person(session)
         return Consent(
             client=client,
             redirect_uri=ask.redirect_uri,
@@ -61,6 +63,7 @@ class Grants(Clients):
             device=consent.device,
             approved_by=session.id,
             expires_at=now + CODE_LIFE,
+            stage=stage(session),
         )
         detail = {
             "grant": "authorization_code",
@@ -74,7 +77,15 @@ class Grants(Clients):
         return Grant(code=code, redirect_uri=ask.redirect_uri)
 
 
-def _of_a_person(session: Session) -> None:
+def stage(session: Session) -> str:
+    """What is new in a session with each proof and each new password, as a digest (`CodeGrant.stage`)."""
+    return hash_of(session.csrf)
+
+
+def of_a_person(session: Session) -> None:
+    """Whether this session may let a client in. Raises AccessRefused, RootOnlyEmergency."""
     # A client cannot let another in: what it was given would outlive it, and grow.
     if session.client is not None:
         raise AccessRefused(f"a session of client {session.client} lets nobody in")
+    if session.identity.source == ROOT:
+        raise RootOnlyEmergency("root lets no client in", words="Root lets no helper or app in.")

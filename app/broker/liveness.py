@@ -8,10 +8,14 @@ from datetime import datetime
 from app.active import Running
 from app.errors import NotSignedIn
 from app.model import EXCHANGE, GUEST, Client, Revision, Session, Settings
+from app.people import LOCAL, ROOT, ROOT_LIFE
 
 
-def living(session: Session, running: Running, now: datetime) -> Session:
+def living(session: Session, running: Running, now: datetime, epoch: str | None = None) -> Session:
     """The session, with the end that it has by the active revision, as people are told it.
+
+    `epoch` is that of the account of a local user who may sign in, or of root: no source vouches for them. None: there
+    is no such account, or it may not.
 
     Raises:
         NotSignedIn, with why in its detail: the active revision has ended it.
@@ -21,6 +25,11 @@ def living(session: Session, running: Running, now: datetime) -> Session:
         # No source vouches for a guest: the client that let it in does, as long as it has guests.
         if client is None or not client.guests or session.trust:
             raise NotSignedIn(f"client {session.client} has no guests any more")
+    elif session.identity.source in (LOCAL, ROOT):
+        if epoch is None or epoch != session.trust:
+            raise NotSignedIn("the account is no more, may not sign in, or all its sessions were ended")
+        if session.identity.source == ROOT and client is not None:
+            raise NotSignedIn("root has no sessions of clients")
     elif running.trust.get(session.identity.source) != session.trust:
         raise NotSignedIn(f"source {session.identity.source} is gone, or is not the one it was")
     end = ends_at(session, running.revision.settings)
@@ -46,7 +55,8 @@ def _client(session: Session, revision: Revision) -> Client | None:
 
 def ends_at(session: Session, settings: Settings) -> datetime:
     """When the session ends, whatever is done with it: a lifetime that was shortened meanwhile counts."""
-    end = min(session.expires_at, session.began + settings.session_lifetime)
+    longest = ROOT_LIFE if session.identity.source == ROOT else settings.session_lifetime
+    end = min(session.expires_at, session.began + longest)
     return end if session.client is None else min(end, session.created_at + settings.refresh_token)
 
 

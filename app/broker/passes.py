@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from app.active import Running
 from app.audit import AuditWriter
 from app.broker.desk import Desk, event
-from app.errors import Internal, Refusal, RequestNotPossible, RoleForbidden, RoleUnknown
+from app.broker.opening_up import Opens, may_add, proofs, settled, step_up_members
+from app.broker.own_people import reason_of
+from app.errors import (
+    Internal,
+    MfaRequired,
+    Refusal,
+    RequestNotPossible,
+    RoleForbidden,
+    RoleUnknown,
+    RootOnlyEmergency,
+)
 from app.issue import build, check_duration, missing_variables, session_variables
 from app.limits import EXPLANATIONS_PER_MINUTE
 from app.model import (
     DEFAULT_DURATION,
+    SHORTEST,
     AuditKind,
+    Authentication,
     Caller,
     Client,
     ConsoleLink,
@@ -29,8 +42,9 @@ from app.model import (
     RoleAsk,
     Session,
 )
-from app.policy import RequestContext, explain
-from app.principal import asking, principal
+from app.people import ROOT, FactorKind
+from app.policy import RequestContext, explain, step_up
+from app.principal import asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +66,60 @@ KEYS = Kinds(
 _CONSOLE = Kinds(
     AuditKind.CONSOLE_ASKED, AuditKind.CONSOLE_ISSUED, AuditKind.CONSOLE_REFUSED, AuditKind.CONSOLE_FAILED
 )
+_KIND_WORDS: Final[Mapping[str, str]] = {
+    "webauthn": "a passkey or security key",
+    "totp": "a code of an authenticator app",
+}
+LATER: Final = (
+    "What you have proven is a second factor that you added in this session. It counts for roles of level admin from "
+    "your next sign-in: sign out, sign in again, and ask for the role."
+)
+"""Why a first factor settles nothing for a role of level admin yet."""
 
 
 class Passes(Desk):
     """The conversation of a signed-in person, or their helper, about roles and credentials."""
 
     def roles(self, session: Session, *, caller: Caller) -> Sequence[Entitlement]:
-        """The roles that may be assumed now, by account name and role name.
+        """The roles that may be assumed now, and those that a step-up would add, by account name and role name.
 
         Left out is what the session's client may not be given, and what could not be had: a role whose session
         policy needs a variable that the session does not have (`explain` says so).
         """
         now = self._clock.now()
         running = self._active.current()
-        person = principal(session.identity, running.revision, session.client)
-        allowed = running.index.assumable(
-            person, running.index.contexts(person, asking(session, caller), now)
-        )
+        person = self._person(session, running)
+        allowed = step_up.allowed(running.index, person, _asks(running, session, caller, now), session.began)
+        needed = self._added(running, person, session, caller, now)
         client, variables = _client(running, session), session_variables(session)
-        found = (
-            role
-            for role, _ in allowed
-            if _open_to(client, role.arn) and not missing_variables(person, role, running.revision, variables)
+        found = [Entitlement(role) for role, _ in allowed]
+        found += [Entitlement(role, {"mfa": {"kinds": list(kinds)}}) for role, kinds in needed]
+        return sorted(
+            (
+                each
+                for each in found
+                if _open_to(client, each.role.arn)
+                and not missing_variables(person, each.role, running.revision, variables)
+            ),
+            key=lambda each: (each.role.account_name, each.role.account, each.role.name),
         )
-        return [
-            Entitlement(role)
-            for role in sorted(found, key=lambda role: (role.account_name, role.account, role.name))
-        ]
+
+    def _added(
+        self, running: Running, person: Principal, session: Session, caller: Caller, now: datetime
+    ) -> Sequence[tuple[Role, tuple[FactorKind, ...]]]:
+        """The roles that proving a factor now would add, with the kinds that would."""
+        if person.root or not may_add(session):
+            return ()
+        how, asks = person.identity.authentication, _asks(running, session, caller, now)
+        # As if they had every kind: where that adds nothing, which is mostly, no device is looked up.
+        found = step_up.added(running.index, person, asks, session.began, proofs(how, (), now))
+        if not found:
+            return ()
+        who = person.identity
+        devices = self._devices(who.source, who.subject, running)
+        if not devices:
+            return found
+        return step_up.added(running.index, person, asks, session.began, proofs(how, devices, now))
 
     def explain(self, session: Session, role: str, *, caller: Caller) -> Explanation:
         """Why this person may or may not use a role now, and what they could do about it.
@@ -91,10 +132,13 @@ class Passes(Desk):
         """
         now = self._clock.now()
         self._tally.admit(caller.address, "questions why", EXPLANATIONS_PER_MINUTE, now)
-        case = case_of(self._active.current(), session, RoleAsk(role), caller, now)
+        running = self._active.current()
+        case = case_of(running, session, self._person(session, running), RoleAsk(role), caller, now)
         told = case.explanation(now)
         if not (told.decision.allowed or told.within_reach):
             raise RoleUnknown(told.detail)
+        if not told.decision.allowed and self._opens(case).later:
+            told = replace(told, why="This role is of level admin.", would_change=LATER)
         if told.decision.allowed and case.impossible is not None:
             told = replace(
                 told,
@@ -154,6 +198,8 @@ class Passes(Desk):
         self, session: Session, ask: RoleAsk, kinds: Kinds, *, caller: Caller, destination: str | None = None
     ) -> tuple[Credentials, ConsoleLink | None]:
         now = self._clock.now()
+        if session.identity.source == ROOT and session.client is not None:
+            raise RootOnlyEmergency("root lets no client in")
         running = self._active.current()
         trail = _Trail(self._audit, session, caller, running.revision.number, ask)
         try:
@@ -169,8 +215,10 @@ class Passes(Desk):
             "source_identity": request.source_identity,
             "statements": [str(ref) for ref in decision.matched],
         }
-        if ask.reason:
-            facts["reason"] = ask.reason
+        # Of root, why it is used at all comes first.
+        own = reason_of(session) if session.identity.source == ROOT else ""
+        if reason := "; ".join(filter(None, (own, ask.reason))):
+            facts["reason"] = reason
         if target:
             facts["destination"] = target
         trail.write(kinds.asked, now, facts)
@@ -198,9 +246,17 @@ class Passes(Desk):
         self, running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime
     ) -> tuple[Decision, CredentialRequest]:
         check_duration(ask.duration)  # before the role: the answer must not tell whether it exists
-        case = case_of(running, session, ask, caller, now)
+        case = case_of(running, session, self._person(session, running), ask, caller, now)
         if not case.decision.allowed:
+            opened = self._opens(case)
             told = case.explanation(now)
+            if opened.kinds:
+                refusal = MfaRequired(told.detail, words=_needed(opened.kinds))
+                base = running.revision.settings.base_url
+                refusal.members = step_up_members(session, case.role.arn, base, opened.kinds)
+                raise refusal
+            if opened.later:
+                raise RoleForbidden(told.detail, words=LATER)
             if not told.within_reach:
                 # Nothing the person could do would open it: it looks like a role that does not exist.
                 raise RoleUnknown(told.detail)
@@ -209,13 +265,30 @@ class Passes(Desk):
             raise case.impossible or RequestNotPossible
         return case.decision, case.request
 
+    def _opens(self, case: Case) -> Opens:
+        """What of the person's factors would open the role of a case that is shut."""
+        if case.person.root or not may_add(case.session):
+            return Opens()
+        how = case.session.identity.authentication
+        # As if they had every kind: where that opens nothing, no device is looked up.
+        if not case.opened_by(proofs(how, (), case.now)):
+            return Opens()
+        who = case.session.identity
+        made = proofs(how, self._devices(who.source, who.subject, case.running), case.now)
+        kinds = case.opened_by(made)
+        return Opens(kinds, later=not kinds and bool(case.opened_by(settled(made))))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A person, a role, and everything that the decision is made with."""
 
     running: Running
+    session: Session
+    caller: Caller
+    now: datetime
     person: Principal
+    """Authenticated as it counts for the role."""
     role: Role
     context: RequestContext
     decision: Decision
@@ -227,6 +300,29 @@ class Case:
         """As the person may hear it."""
         return explain(self.running.index, self.person, self.role, self.context, now, operator=False)
 
+    def opened_by(self, made: Mapping[FactorKind, Sequence[Authentication]]) -> tuple[FactorKind, ...]:
+        """Those kinds of proofs of which one would open the role, were it the person's authentication."""
+        asks = _asks(self.running, self.session, self.caller, self.now, self.request)
+        return step_up.opening(self.running.index, self.person, self.role, asks, self.session.began, made)
+
+
+def _asks(
+    running: Running,
+    session: Session,
+    caller: Caller,
+    now: datetime,
+    request: CredentialRequest | None = None,
+) -> step_up.Asking:
+    """How somebody would ask for roles, authenticated in whatever way."""
+    asked = asking(session, caller)
+    return lambda who: running.index.contexts(who, asked, now, request)
+
+
+def _needed(kinds: Sequence[FactorKind]) -> str:
+    """What to prove, in words."""
+    wanted = " or ".join(_KIND_WORDS.get(kind, kind) for kind in kinds)
+    return f"This role needs a second factor that you have proven just now: {wanted}. Prove it and go on."
+
 
 def _client(running: Running, session: Session) -> Client | None:
     return running.revision.clients.get(session.client) if session.client is not None else None
@@ -237,15 +333,22 @@ def _open_to(client: Client | None, role: RoleArn) -> bool:
     return client is None or client.roles is None or role in client.roles
 
 
-def case_of(running: Running, session: Session, ask: RoleAsk, caller: Caller, now: datetime) -> Case:
-    """Decide. Raises RoleUnknown if there is no such role, or the session's client is never given it."""
-    person = principal(session.identity, running.revision, session.client)
+def case_of(
+    running: Running, session: Session, person: Principal, ask: RoleAsk, caller: Caller, now: datetime
+) -> Case:
+    """Decide. `person` is whose session it is.
+
+    Raises RoleUnknown if there is no such role, or the session's client is never given it.
+    """
     client = _client(running, session)
     role = running.revision.roles.get(RoleArn(ask.role))
     if role is None:
         raise RoleUnknown("no such role in the revision")
     if not _open_to(client, role.arn):
         raise RoleUnknown(f"client {session.client} is not given this role: its `roles` do not name it")
+    person = step_up.as_counted(person, session.began, role.level)
+    if person.root:
+        ask = replace(ask, duration=SHORTEST)  # whatever was asked for: an emergency lasts no longer
     if client is not None:
         ask = replace(ask, duration=min(ask.duration or DEFAULT_DURATION, client.credentials))
     request, impossible = None, None
@@ -255,7 +358,7 @@ def case_of(running: Running, session: Session, ask: RoleAsk, caller: Caller, no
         impossible = refusal
     context = running.index.contexts(person, asking(session, caller), now, request)(role)
     decision = running.index.decide(person, role, context)
-    return Case(running, person, role, context, decision, request, impossible)
+    return Case(running, session, caller, now, person, role, context, decision, request, impossible)
 
 
 class _Trail:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from app.active import Running
 from app.broker.clients import Clients
+from app.broker.needs import check_sign_in
 from app.errors import (
     ExchangeNotAllowed,
     ProviderFailed,
@@ -42,7 +43,6 @@ from app.model import (
     SubjectProof,
     TokenKind,
 )
-from app.principal import principal
 from app.signin.oidc_token import unverified_issuer
 from app.signin.seam import Exchangeable, Proven, SubjectToken
 from app.tokens import subject_of
@@ -97,8 +97,8 @@ class Presenting(Clients):
         """Believe what an app brings, and bind it to that app.
 
         Raises:
-            ExchangeNotAllowed, SubjectTokenRefused and its kin, IdentityIncomplete, GroupsIncomplete, ProviderFailed,
-            TooMany, StoreUnavailable, AuditUnavailable.
+            ExchangeNotAllowed, SubjectTokenRefused and its kin, SignInNotAllowed, IdentityIncomplete,
+            GroupsIncomplete, ProviderFailed, TooMany, StoreUnavailable, AuditUnavailable.
         """
         running = self._active.current()
         token = SubjectToken(subject.kind, subject.text, subject.nonce)
@@ -109,7 +109,7 @@ class Presenting(Clients):
         except ProviderFailed as failure:
             # Its own words are for somebody at a sign-in page, who can choose another way.
             raise type(failure)(failure.detail, words=_NO_ANSWER) from failure
-        person = principal(proven.identity, running.revision, client.id)
+        person = self._whoever(proven.identity, running, client.id)
         found = Brought(
             client=client,
             identity=replace(proven.identity, groups=tuple(sorted(person.groups))),
@@ -125,6 +125,7 @@ class Presenting(Clients):
         self._tally.admit_one(who, f"{EXCHANGES} of this person", EXCHANGES_PER_IDENTITY, now)
         self._tally.admit_one(client.id, f"{EXCHANGES} by this app", EXCHANGES_PER_CLIENT, now)
         with self._refusing(found, caller, now):
+            check_sign_in(running, person, replace(caller, client=client.id), now)
             self._bind(client, proven)
         return found
 

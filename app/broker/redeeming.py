@@ -13,6 +13,7 @@ from typing import Final
 
 from app.broker import terms
 from app.broker.clients import Clients
+from app.broker.grants import stage
 from app.broker.liveness import client_ends_at, ends_at
 from app.errors import (
     DeviceCodeExpired,
@@ -85,6 +86,7 @@ class Redeeming(Clients):
             session,
             client,
             grant.approved_by,
+            grant.stage,
             grant.scope,
             grant.device,
             "authorization_code",
@@ -101,6 +103,7 @@ class Redeeming(Clients):
             secrets.token_hex(8),
             client,
             heard.approved_by,
+            heard.stage,
             heard.grant.scope,
             heard.grant.device,
             DEVICE_CODE,
@@ -113,6 +116,7 @@ class Redeeming(Clients):
         id: str,
         client: Client,
         approved_by: str,
+        at_stage: str,
         granted: tuple[Scope, ...],
         device: str,
         grant: GrantType,
@@ -125,6 +129,8 @@ class Redeeming(Clients):
         approver = self._alive(approved_by, now)
         if approver is None:
             raise GrantInvalid("the session of whoever said yes is over")
+        if at_stage != stage(approver):
+            raise GrantInvalid("a factor was proven, or the password changed, since somebody said yes")
         scope = terms.narrowed((), terms.common(granted, client.scopes))
         running = self._active.current()
         end = client_ends_at(approver, client, running.revision.settings, now)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.active import Running
-from app.broker.desk import Desk
-from app.broker.liveness import living
+from app.broker.finishing import Believed, Finishing, hash_of
 from app.errors import NotSignedIn, Refusal, SamlReplay, SignInNotOurs, SourceUnknown
 from app.limits import REFUSALS_PER_MINUTE, STARTS_PER_MINUTE
 from app.model import (
@@ -19,20 +15,19 @@ from app.model import (
     Metadata,
     Outbound,
     Pending,
-    Principal,
     Proof,
     Session,
     SignedIn,
     SignInAsk,
     SourceId,
 )
-from app.principal import principal
+from app.people import Asked
 from app.signin.seam import Proven, Source
 
 PENDING_LIFE = timedelta(minutes=10)
 
 
-class SigningIn(Desk):
+class SigningIn(Finishing):
     """The conversation of a browser with the broker before anything is asked for."""
 
     def sources(self) -> Sequence[tuple[SourceId, str, str]]:
@@ -55,7 +50,7 @@ class SigningIn(Desk):
             Pending(
                 key=started.key,
                 source=found.id,
-                browser=_hash(ask.browser),
+                browser=hash_of(ask.browser),
                 next=ask.next,
                 revision=running.revision.number,
                 address=caller.address,
@@ -66,11 +61,15 @@ class SigningIn(Desk):
         )
         return started.outbound
 
-    def sign_in(self, proof: Proof, *, caller: Caller, previous: str | None = None) -> SignedIn:
-        """Believe a proof and open a session. `previous` is the session of the same browser; it ends.
+    def sign_in(
+        self, proof: Proof, *, caller: Caller, previous: str | None = None, device: str = ""
+    ) -> SignedIn | Asked:
+        """Believe a proof and open a session, or say which factor is wanted first.
+
+        `previous` is the session of the same browser; it ends with the new one's beginning.
 
         Raises:
-            ProofRefused and its kin, ProviderFailed, TooMany, StoreUnavailable, AuditUnavailable.
+            ProofRefused and its kin, ProviderFailed, SignInNotAllowed, TooMany, StoreUnavailable, AuditUnavailable.
         """
         now = self._clock.now()
         self._tally.check(caller.address, "refusals", REFUSALS_PER_MINUTE, now)
@@ -80,13 +79,14 @@ class SigningIn(Desk):
             _same_source(running, self._active.current(), pending.source)
             proven = _source(running, pending.source).finish(pending, proof, now)
             self._mark(proven)
-            person = principal(proven.identity, self._active.current().revision)
+            self._whoever(proven.identity, self._active.current())
         except Refusal as refusal:
             self._tally.refused(caller.address, refusal.code, now)
             raise
         believed_by = running.trust[pending.source]
-        return self._open(
-            person, pending, proven.ends_at, believed_by, caller=caller, previous=previous, now=now
+        believed = Believed(proven.identity, believed_by, pending.next, now, proven.ends_at)
+        return self._go_on(
+            believed, hash_of(proof.browser), caller=caller, device=device, previous=previous, now=now
         )
 
     def session(self, token: str, *, caller: Caller) -> Session:
@@ -97,7 +97,7 @@ class SigningIn(Desk):
             raise NotSignedIn
         if session.client is not None:
             raise NotSignedIn("a client's session has no cookie")
-        session = living(session, self._active.current(), now)
+        session = self._lives(session, self._active.current(), now)
         self._used(session, caller, now)
         return session
 
@@ -117,7 +117,7 @@ class SigningIn(Desk):
         key = proof.fields.get("RelayState") or proof.fields.get("state") or ""
         if not key or not proof.browser or len(key) > 128:
             raise SignInNotOurs("no handle or no browser cookie")
-        pending = self._store.pending.take(key, proof.source, _hash(proof.browser), now)
+        pending = self._store.pending.take(key, proof.source, hash_of(proof.browser), now)
         if pending is None:
             raise SignInNotOurs("no pending sign-in of this browser and source")
         return pending
@@ -126,56 +126,6 @@ class SigningIn(Desk):
         for mark in proven.once:
             if not self._store.once.mark(mark.namespace, mark.value, mark.until):
                 raise SamlReplay(f"{mark.namespace} was accepted before")
-
-    def _open(
-        self,
-        person: Principal,
-        pending: Pending,
-        ends_at: datetime | None,
-        believed_by: str,
-        *,
-        caller: Caller,
-        previous: str | None,
-        now: datetime,
-    ) -> SignedIn:
-        settings = self._active.current().revision.settings
-        identity = replace(person.identity, groups=tuple(sorted(person.groups)))
-        expires_at = now + settings.session_lifetime
-        if ends_at is not None:
-            expires_at = min(expires_at, ends_at)
-        session = Session(
-            id=secrets.token_hex(8),
-            identity=identity,
-            created_at=now,
-            expires_at=expires_at,
-            idle_at=min(now + settings.session_idle, expires_at),
-            csrf=secrets.token_urlsafe(32),
-            revision=person.revision,
-            trust=believed_by,
-            last_used=now,
-            last_address=caller.address,
-        )
-        token = secrets.token_urlsafe(32)
-        how = identity.authentication
-        detail: dict[str, object] = {
-            "groups": list(identity.groups),
-            "methods": list(how.methods),
-            "context": how.context,
-            "mfa": how.mfa_at is not None,
-            "user_agent": caller.user_agent[:200],
-        }
-        # Audit first: a sign-in on record that did not reach the person is harmless, the reverse is not.
-        self._record(AuditKind.SIGNIN_SUCCEEDED, session, caller, now, detail)
-        self._store.people.seen(identity, identity.groups, now, person.revision)
-        if previous:
-            self._end_previous(previous, now)
-        self._store.sessions.add(token, session)
-        return SignedIn(session=session, token=token, next=pending.next)
-
-    def _end_previous(self, token: str, now: datetime) -> None:
-        earlier = self._store.sessions.find(token, now)
-        if earlier is not None:
-            self._store.sessions.end(earlier.id, now)
 
 
 def _source(running: Running, source: str) -> Source:
@@ -190,7 +140,3 @@ def _same_source(begun: Running, current: Running, source: SourceId) -> None:
     before = begun.trust.get(source)
     if before is None or before != current.trust.get(source):
         raise SignInNotOurs(f"source {source} has changed since revision {begun.revision.number}")
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from app.clock import Clock, SystemClock
 from app.commands.databases import ENVIRONMENT, NoDatabase, database_url, sorry
+from app.commands.known_people import known_people, say_left_out
 from app.commands.times import moment
 from app.configuration import ConfigurationUnreadable, load, read_folder
-from app.errors import Refusal, RequestNotPossible, StoreUnavailable
+from app.errors import Refusal, RequestNotPossible, StoreUnavailable, Unavailable
+from app.everybody import NEVER
 from app.issue import build
 from app.model import (
+    Authentication,
     Caller,
     CredentialRequest,
     Decision,
@@ -31,10 +34,11 @@ from app.model import (
     SourceId,
     StatementRef,
 )
+from app.people import LocalUser
 from app.policy import Index, RequestContext, explain
 from app.policy.reach import reach
 from app.principal import principal
-from app.store import KnownPerson, People, Revisions, open_database
+from app.store import KnownPerson, Revisions, open_database
 
 
 class _CannotAnswer(Exception):
@@ -51,7 +55,8 @@ def parser(now: datetime) -> argparse.ArgumentParser:
         prog="python -m app access explain",
         description="Say why a person may or may not use a role, and what would change it. With --claims, say which "
         "roles a proof would get that an operator has pasted: nothing of it is verified, and nobody is signed in.",
-        epilog="PERSON is a username or subject, or SOURCE/ and either, of somebody who has signed in. ROLE is an ARN, or "
+        epilog="PERSON is a username or subject, or SOURCE/ and either, of somebody who has signed in; local/USERNAME "
+        "is a local user, also one who has not, and root the root user. ROLE is an ARN, or "
         "ACCOUNT/NAME with the account's id or name. TIME is `2026-11-24`, `2026-11-24T12:00:00Z` (UTC where no "
         f"zone is given), or how long ago: `15m`, `24h`, `7d`. {ENVIRONMENT} Exit status: 0 the answer is yes, 1 it "
         "is no or there is no such person, role or revision, 2 wrong usage.",
@@ -94,6 +99,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ, clock: Cl
         return problem.status
     except (NoDatabase, StoreUnavailable) as problem:
         return sorry(problem)
+    except Unavailable as problem:  # what is attached to them is not there, or is no policy
+        print(_text(problem.detail), file=sys.stderr)
+        return 1
 
 
 def _check(asked: argparse.Namespace) -> None:
@@ -127,13 +135,23 @@ class _Inquiry:
     now: datetime
 
     @classmethod
-    def of(cls, revision: Revision, identity: Identity, asked: argparse.Namespace, now: datetime) -> _Inquiry:
+    def of(
+        cls,
+        revision: Revision,
+        identity: Identity,
+        asked: argparse.Namespace,
+        now: datetime,
+        user: LocalUser | None = None,
+    ) -> _Inquiry:
         if asked.mfa:
             proven = replace(identity.authentication, at=now, mfa_at=now)
             identity = replace(identity, authentication=proven)
         try:
-            person = principal(identity, revision)
+            person = principal(identity, revision, user=user)
         except Refusal as refusal:
+            if user is not None:
+                words = f"{_text(user.username)} may do nothing: the local user is {user.state}."
+                raise _CannotAnswer(words) from refusal
             raise _CannotAnswer(f"The {_named(revision)} has no source `{identity.source}`.") from refusal
         return cls(revision, Index.compile(revision), person, Caller("-", asked.address), now)
 
@@ -186,24 +204,31 @@ def _known(asked: argparse.Namespace, environ: Mapping[str, str], now: datetime)
     at = asked.at or now
     database = open_database(database_url(environ), migrate=False)
     try:
-        known = _person(People(database).all(at), asked.person)
+        people, left_out = known_people(database, environ, now, asked.at)
+        say_left_out(left_out)
+        known = _person(people, asked.person)
         revision = _folder(environ) if asked.folder else _stored(Revisions(database), environ, asked.at)
     finally:
         database.close()
     identity, notes = known.identity, []
+    if known.last_seen == NEVER:
+        identity = replace(identity, authentication=Authentication(at=at))
     if identity.authentication.at > at:
         # Only the last sign-in's proof is kept.
         identity = replace(identity, authentication=replace(identity.authentication, at=at, mfa_at=None))
         notes.append("How they had signed in by then is not kept: no second factor is assumed.")
     if not asked.address:
         notes.append("From where they ask is not known; --address says it.")
-    inquiry = _Inquiry.of(revision, identity, asked, at)
+    inquiry = _Inquiry.of(revision, identity, asked, at, known.user)
     told = inquiry.explain(_role(revision, asked.role))
+    seen = None if known.last_seen == NEVER else _zulu(known.last_seen)
+    if seen is None:
+        notes.append("They have not signed in; asked is as if they did just now, without a second factor.")
     if asked.json:
-        facts = {"claims_since": _zulu(known.since), "last_seen": _zulu(known.last_seen)}
-        print(json.dumps(_object(inquiry, told) | facts))
+        print(json.dumps(_object(inquiry, told) | {"claims_since": _zulu(known.since), "last_seen": seen}))
     else:
-        print("\n".join([*_head(inquiry), f"claims     as of {_zulu(known.since)}", *_answer(told)]))
+        since = f"{'claims ' if known.user is None else 'version'}    as of {_zulu(known.since)}"
+        print("\n".join([*_head(inquiry), since, *_answer(told)]))
         for note in notes:
             print(note, file=sys.stderr)
     return 0 if told.decision.allowed else 1
@@ -212,7 +237,7 @@ def _known(asked: argparse.Namespace, environ: Mapping[str, str], now: datetime)
 def _person(people: Iterable[KnownPerson], name: str) -> KnownPerson:
     found = [each for each in people if name in _names(each.identity)]
     if not found:
-        raise _CannotAnswer(f"Nobody called {_text(name)} has signed in by then.")
+        raise _CannotAnswer(f"Nobody called {_text(name)} has signed in by then, or is a local user then.")
     if len(found) > 1:
         which = ", ".join(sorted(f"{each.identity.source}/{each.identity.subject}" for each in found))
         raise _CannotAnswer(f"{_text(name)} is several people. Say which: {_text(which)}", 2)

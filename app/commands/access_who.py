@@ -8,14 +8,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from app.access import Reach
+from app.access import Known, Reach
 from app.admin import Answer
 from app.clock import Clock, SystemClock
 from app.commands.config.changes import person, printable
 from app.commands.config.words import count
 from app.commands.databases import ENVIRONMENT
-from app.commands.doors import CANNOT, administration, cannot
+from app.commands.doors import CANNOT, cannot
+from app.commands.known_people import knowing_administration
 from app.commands.times import TIME, moment, zulu
+from app.people import ROOT
 
 _ASSUMED = "asking at that time, without a second factor, from no address that is known"
 
@@ -23,9 +25,10 @@ _ASSUMED = "asking at that time, without a second factor, from no address that i
 def _parser(name: str, what: str, metavar: str, words: str, now: datetime) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=f"python -m app access {name}",
-        description=f"{what} People are those whom sign-ins have shown, with the claims that were known then; the answer "
-        f"says from when those are. Where it depends on how they ask, it says on which conditions, and what it is for "
-        f"somebody {_ASSUMED}.",
+        description=f"{what} People are those whom sign-ins have shown, with the claims that were known then, local users "
+        "with what was attached to them then, and root; the answer says from when that is. Where it depends on how they "
+        "ask, it says on which conditions, and what it is for somebody "
+        f"{_ASSUMED}.",
         epilog=f"{words} {TIME} {ENVIRONMENT} Exit status: 0 there is somebody or something, 1 there is none, "
         "2 wrong usage, no such name, or no database named.",
     )
@@ -46,7 +49,7 @@ def who_can(argv: Sequence[str], clock: Clock | None = None) -> int:
     if isinstance(asked, int):
         return asked
     try:
-        with administration(os.environ, clock) as door:
+        with knowing_administration(os.environ, clock) as door:
             role, answer = door.who_can(asked.name, asked.at)
     except CANNOT as problem:
         return cannot(problem)
@@ -61,7 +64,7 @@ def who_can(argv: Sequence[str], clock: Clock | None = None) -> int:
         print(f"{role.arn}, {_when(answer)}")
         for reach in answer.reaches:
             who = printable(f"{reach.known.identity.source}/{reach.known.identity.username}")
-            print("\n".join(_lines(f"{who} (claims since {zulu(reach.known.since)})", reach)))
+            print("\n".join(_lines(f"{who} ({_facts(reach.known)} since {zulu(reach.known.since)})", reach)))
         print(_sum(answer, f"of {count(answer.people, 'person')} known", "nobody"))
     return 0 if answer.reaches else 1
 
@@ -70,12 +73,15 @@ def what_can(argv: Sequence[str], clock: Clock | None = None) -> int:
     """Run `access what-can`. Returns 0 there are roles, 1 none, 2 wrong usage or no such person."""
     clock = clock or SystemClock()
     what = "Say which roles a person may use, or could at a time."
-    words = "PERSON is a username, or SOURCE/ and a username or subject, of somebody who has signed in."
+    words = (
+        "PERSON is a username, or SOURCE/ and a username or subject, of somebody who has signed in; local/USERNAME is a "
+        "local user, root the root user."
+    )
     asked = _asked(_parser("what-can", what, "PERSON", words, clock.now()), argv)
     if isinstance(asked, int):
         return asked
     try:
-        with administration(os.environ, clock) as door:
+        with knowing_administration(os.environ, clock) as door:
             known, answer = door.what_can(asked.name, asked.at)
     except CANNOT as problem:
         return cannot(problem)
@@ -88,11 +94,18 @@ def what_can(argv: Sequence[str], clock: Clock | None = None) -> int:
         print(json.dumps({**told, "roles": roles}, indent=2))
     else:
         who = printable(f"{known.identity.source}/{known.identity.username}")
-        print(f"{who}, {_when(answer)}, by claims since {zulu(known.since)}")
+        print(f"{who}, {_when(answer)}, by {_facts(known)} since {zulu(known.since)}")
         for reach in answer.reaches:
             print("\n".join(_lines(f"{printable(reach.role.account_name)}/{reach.role.name}", reach)))
         print(_sum(answer, "may be used", "no role"))
     return 0 if answer.reaches else 1
+
+
+def _facts(known: Known) -> str:
+    """What is known of them from a time on."""
+    if known.identity.source == ROOT:
+        return "set up"
+    return "claims" if known.user is None else f"version {known.user.version}"
 
 
 def _asked(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace | int:

@@ -141,7 +141,7 @@ def _object(stored: StoredRecord) -> dict[str, object]:
 
 def _lines(stored: StoredRecord) -> str:
     record = stored.record
-    who = f"{record.source}/{record.username}" if record.source else "-"
+    who = f"{record.source}/{record.username or record.subject}" if record.source else "-"
     first = f"{stored.sequence:>8}  {_zulu(record.at)}  {record.kind:<20} {who}"
     if record.role:
         first += f"  {record.role}"

@@ -10,7 +10,7 @@ is applied: policy tests and lint too.
 from app.configuration.checking import check_folder
 from app.configuration.clients_file import clients
 from app.configuration.folder import ConfigurationUnreadable, read_folder
-from app.configuration.loading import Loaded, database, load
+from app.configuration.loading import Loaded, database, key_file, load
 from app.configuration.problems import Problem
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "check_folder",
     "clients",
     "database",
+    "key_file",
     "load",
     "read_folder",
 ]

@@ -64,6 +64,10 @@ class RoleTable(Strict):
     external_id: ExternalId | None = Field(
         default=None, description="a reference to the external ID that the role asks for"
     )
+    break_glass: bool = Field(
+        default=False,
+        description="whether the root user may assume the role in an emergency, whatever policies say",
+    )
 
 
 class AccountTable(Strict):
@@ -168,6 +172,7 @@ def role(found: RoleEntry, partition: str) -> Role:
         tags=table.tags,
         via=RoleArn(table.via) if table.via is not None else None,
         external_id=table.external_id,
+        break_glass=table.break_glass,
     )
 
 

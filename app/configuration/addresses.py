@@ -112,6 +112,23 @@ def proxy(text: str) -> str:
     return text
 
 
+def host(text: str) -> Where:
+    """A host alone: a name, or an IP address without brackets. Raises Wrong, for hosts that nobody honest has too."""
+    if "[" in text or "/" in text or (":" in text and not _is_v6(text)):
+        raise Wrong("expected a host alone, like `mail.example.com`: no `://`, port or path")
+    where = _where(text.lower())
+    if where == "closed":
+        raise Wrong("link-local, metadata, multicast and unspecified addresses are never called")
+    return where
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return isinstance(ip_address(text), IPv6Address)
+    except ValueError:
+        return False
+
+
 def _where(host: str) -> Where:
     if host == "localhost" or host.endswith(".localhost"):
         return "loopback"

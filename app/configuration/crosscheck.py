@@ -90,8 +90,13 @@ def groups(
     return Groups(tables, described, Apps({**built_in, **files}))
 
 
-def check_groups(known: Groups, roles: Sequence[RoleEntry], problems: Problems) -> None:
-    """Every group that is named can be had, and every group that can be had is good for something."""
+def check_groups(
+    known: Groups, roles: Sequence[RoleEntry], problems: Problems, *, local: bool = False
+) -> None:
+    """Every group that is named can be had, and every group that can be had is good for something.
+
+    `local`: there may be local users, who are put into bare groups one by one.
+    """
     bare, named = known.bare, known.named
     either = bare | named
     for found in roles:
@@ -105,7 +110,7 @@ def check_groups(known: Groups, roles: Sequence[RoleEntry], problems: Problems) 
         for name in named:
             if "/" in name:
                 _check_kept(name, known, known.described, (name,), problems)
-            elif name not in bare:
+            elif name not in bare and not local:
                 words = (
                     f"nobody can get this group: no provider's `groups` gives it{problems.near(name, bare)}"
                 )

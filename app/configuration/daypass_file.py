@@ -9,29 +9,39 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from app.configuration import addresses
 from app.configuration.fields import (
     PARTITIONS,
     BaseUrl,
     Database,
+    Description,
     Email,
     FilePath,
+    Host,
     Label,
+    MailSecurity,
     Origin,
     Partition,
+    Port,
     Proxy,
     Region,
+    Secret,
     SessionDuration,
     Strict,
     TokenDuration,
     TopicArn,
     WebhookUrl,
 )
+from app.configuration.places import Place
 from app.configuration.problems import Problems, nearest
 from app.configuration.references import REFERENCE_MARK, STAND_IN, wrong
 from app.configuration.rules import check_reachable, check_unique
 from app.configuration.typed import Entry
-from app.model import Endpoint, Settings
+from app.model import Endpoint, Mail, Settings
 
+_PORTS: Final[Mapping[str, int]] = {"starttls": 587, "tls": 465, "none": 25}
+"""RFC 6409, 3.1; RFC 8314, 3.3; RFC 5321, 4.5.4.2."""
+_WRITE_MAIL: Final = "write `mail: {host: mail.example.com, from: daypass@example.com}` in this file"
 CHANNELS: Final = ("log", "webhook", "email", "sns")
 
 
@@ -96,6 +106,27 @@ def _channel_schema() -> dict[str, object]:
     return {"anyOf": [{"const": "log"}, *rows]}
 
 
+class LocalTable(Strict):
+    """Local users: people whom the broker itself knows."""
+
+    label: Label = Field(description="what the sign-in page calls them: `Contractors`")
+
+
+class MailTable(Strict):
+    """How mail is sent."""
+
+    host: Host = Field(description="the mail server's name")
+    port: Port | None = Field(
+        default=None, description="587 for `starttls`, 465 for `tls`, 25 for `none`, unless said"
+    )
+    sender: Email = Field(alias="from", description="the address that mail comes from")
+    security: MailSecurity = Field(
+        default="starttls", description="`starttls`, `tls`, or `none`, which is for a server on loopback only"
+    )
+    username: Description | None = Field(default=None, description="who signs in at the server")
+    password: Secret | None = Field(default=None, description="a reference to the password; it is a secret")
+
+
 class AwsTable(Strict):
     """How the broker reaches AWS."""
 
@@ -131,6 +162,14 @@ class DaypassFile(Strict):
     alerts: list[Annotated[Alert, BeforeValidator(_channel), WithJsonSchema(_channel_schema())]] = Field(
         default_factory=list, description="where alarms go: `log`, `{webhook: …}`, `{email: …}`, `{sns: ARN}`"
     )
+    mail: MailTable | None = Field(
+        default=None,
+        description="how mail is sent: `host`, `from`, and `port`, `security`, `username`, `password`",
+    )
+    local: LocalTable | None = Field(
+        default=None,
+        description="sign-in by local users is on: `{label: …}`; leave it out where there are none",
+    )
     aws: AwsTable = Field(description="how AWS is reached: `partition`, `regions`")
 
 
@@ -153,6 +192,19 @@ def settings(file: DaypassFile) -> Settings:
         access_token=file.tokens.access,
         refresh_token=file.tokens.refresh,
         alerts=tuple(_alert(channel) for channel in file.alerts),
+        local=file.local.label if file.local is not None else "",
+        mail=_mail(file.mail) if file.mail is not None else None,
+    )
+
+
+def _mail(table: MailTable) -> Mail:
+    return Mail(
+        host=table.host,
+        port=table.port or _PORTS[table.security],
+        sender=table.sender,
+        security=table.security,
+        username=table.username or "",
+        password=table.password or "",
     )
 
 
@@ -182,5 +234,19 @@ def check(entry: Entry[DaypassFile], problems: Problems) -> None:
         check_reachable(getattr(file.aws, name), place, ("aws", name), file.base_url, problems)
     for position, channel in enumerate(file.alerts):
         check_reachable(channel.webhook, place, ("alerts", position, "webhook"), file.base_url, problems)
+        if channel.email is not None and file.mail is None:
+            words = f"nothing says how mail is sent; {_WRITE_MAIL}"
+            problems.add(place, ("alerts", position, "email"), words, on="key")
         if channel.sns and partition and channel.sns.split(":")[1] != partition:
             problems.add(place, ("alerts", position, "sns"), f"is not in the partition `{partition}`")
+    if file.mail is not None:
+        _check_mail(file.mail, place, problems)
+
+
+def _check_mail(mail: MailTable, place: Place, problems: Problems) -> None:
+    if mail.security == "none" and mail.host and addresses.host(mail.host) != "loopback":
+        words = "everybody on the way could read links and alerts; expected `starttls` or `tls` towards another machine"
+        problems.add(place, ("mail", "security"), words)
+    for one, other in (("username", "password"), ("password", "username")):
+        if getattr(mail, one) is not None and getattr(mail, other) is None:
+            problems.add(place, ("mail", one), f"needs `{other}` beside it; write both, or neither", on="key")

@@ -108,6 +108,19 @@ def duration(shortest: timedelta, longest: timedelta) -> Callable[[str], timedel
     return check
 
 
+def host(text: str) -> str:
+    """A check: a host that can be called."""
+    addresses.host(text)
+    return text
+
+
+def port(text: str) -> int:
+    """A check: a TCP port."""
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > 65_535:
+        raise Wrong("expected a port from 1 to 65535")
+    return int(text)
+
+
 def tag_key(text: str) -> str:
     """A check: the key of an AWS session tag (STS API Reference, Tag)."""
     if not 1 <= len(text) <= 128:
@@ -233,6 +246,17 @@ Origin = Annotated[
 ]
 Issuer = Annotated[str, Referable(addresses.issuer, _string(pattern="^https?://"))]
 Proxy = Annotated[str, Referable(addresses.proxy, _string(minLength=2))]
+Host = Annotated[str, Referable(host, _string(minLength=1))]
+Port = Annotated[
+    int,
+    Referable(
+        port, {"type": ["integer", "string"], "minimum": 1, "maximum": 65535}, numbers=True, stand_in=1
+    ),
+]
+MailSecurity = Annotated[
+    Literal["tls", "starttls", "none"],
+    Referable(one_of("tls", "starttls", "none"), {"enum": ["tls", "starttls", "none"]}, stand_in="starttls"),
+]
 Database = Annotated[
     str,
     Referable(database, _string(pattern="^(sqlite:///|postgresql\\+psycopg://)"), literal=_no_password),

@@ -15,8 +15,12 @@ from app.configuration.problems import Problems
 from app.configuration.references import Wrong
 from app.configuration.rules import check_unique
 from app.configuration.typed import Entry, Reader
-from app.model import Group, PolicyText
+from app.model import APP_GROUPS, Group, PolicyText
 
+_OF_APPS: Final = (
+    "people of apps are not asked for a second factor here: they sign in at the app; leave it out, and let the policies "
+    "of the group ask for `aws:MultiFactorAuthPresent`"
+)
 _NESTING: Final = frozenset({"members", "groups", "group", "parent", "parents", "includes", "users"})
 
 
@@ -25,6 +29,9 @@ class GroupTable(Strict):
 
     description: Description = Field(default="", description="a line for people who review")
     policies: list[PolicyName] = Field(default_factory=list, description="policies: `NAME`, or `aws:NAME`")
+    mfa: bool = Field(
+        default=False, description="whether everybody in it proves a second factor at every sign-in"
+    )
     inline: dict[InlineName, InlineDocument] = Field(
         default_factory=dict, description="policies of this group alone: name: IAM document"
     )
@@ -42,6 +49,8 @@ def read(place: Place, reader: Reader) -> Mapping[str, Entry[GroupTable]]:
         entry = reader.read(GroupTable, _flat(below, reader))
         if entry is not None:
             check_unique(entry.value.policies, below, ("policies",), reader.problems)
+            if entry.value.mfa and name.startswith(f"{APP_GROUPS}/"):
+                reader.problems.add(below, ("mfa",), _OF_APPS, on="key")
             found[name] = entry
     return found
 
@@ -57,7 +66,9 @@ def inline(name: str, entry: Entry[GroupTable], problems: Problems) -> tuple[Pol
 
 def group(name: str, table: GroupTable, own: tuple[PolicyText, ...]) -> Group:
     """The group as the rest of the program takes it."""
-    return Group(name=name, description=table.description, policies=tuple(table.policies), inline=own)
+    return Group(
+        name=name, description=table.description, policies=tuple(table.policies), inline=own, mfa=table.mfa
+    )
 
 
 def _flat(place: Place, reader: Reader) -> Place:
@@ -68,7 +79,7 @@ def _flat(place: Place, reader: Reader) -> Place:
     for name in nesting:
         words = (
             "groups are flat: a group holds no groups and lists no people; who is in it is said by the `groups` "
-            "of each provider"
+            "of each provider, and for local users by `python -m app group`"
         )
         reader.problems.add(place, (name,), words, on="key")
     kept = {name: value for name, value in place.node.entries.items() if name not in nesting}

@@ -104,6 +104,14 @@ def database(files: Mapping[str, str], environ: Mapping[str, str]) -> str | None
     return (entry.value.database or None) if entry else None
 
 
+def key_file(files: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    """The key file that `daypass.yaml` names, however wrong the other files are; None if it does not say."""
+    problems = Problems()
+    place = parse(DAYPASS, files.get(DAYPASS, ""), problems)
+    entry = Reader(Outside(environ), problems, secrets=False).read(DaypassFile, place) if place else None
+    return (entry.value.keys.file or None) if entry else None
+
+
 def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
     problems = reader.problems
     for name in (DAYPASS, ACCOUNTS):
@@ -170,8 +178,10 @@ def _check(parts: _Parts, problems: Problems) -> None:
     if parts.daypass is not None:
         daypass_file.check(parts.daypass, problems)
         base_url, partition = parts.daypass.value.base_url, parts.daypass.value.aws.partition
-    if not parts.places and parts.readable:
-        problems.put("providers/", 0, 0, "", "holds no provider; nobody could sign in without one")
+    has_local = parts.daypass is not None and parts.daypass.value.local is not None
+    if not parts.places and parts.readable and not has_local:
+        words = "holds no provider; nobody could sign in without one, or without `local` in daypass.yaml"
+        problems.put("providers/", 0, 0, "", words)
     for entry in parts.providers.values():
         provider_file.check(entry, base_url, problems)
         policy_files.check_session(entry.value.boundary, parts.policies, entry.place, ("boundary",), problems)
@@ -182,6 +192,10 @@ def _check(parts: _Parts, problems: Problems) -> None:
         policy_files.check_session(
             role.value.session_policy, parts.policies, role.place, ("session_policy",), problems
         )
+        if role.value.break_glass:
+            policy_files.check_emergency(
+                role.value.session_policy, parts.policies, role.place, ("break_glass",), problems
+            )
     for group in parts.groups.values():
         policy_files.check_attached(
             group.value.policies, parts.policies, group.place, ("policies",), problems
@@ -190,7 +204,7 @@ def _check(parts: _Parts, problems: Problems) -> None:
     crosscheck.check_tags(parts.roles, parts.providers, problems)
     if parts.readable:  # else names would be missed that stand in the file that cannot be read
         known = crosscheck.groups(parts.places, parts.providers, parts.described, parts.clients)
-        crosscheck.check_groups(known, parts.roles, problems)
+        crosscheck.check_groups(known, parts.roles, problems, local=has_local)
 
 
 def _check_clients(parts: _Parts, partition: str | None, problems: Problems) -> None:

@@ -10,7 +10,19 @@ from app.configuration.places import Path, Place
 from app.configuration.problems import Problems
 from app.errors import RequestNotPossible
 from app.model import PolicyText
-from app.policy import IDENTITY_ID, NAMES, Kind, PolicyInvalid, managed, needed, parse, resolve, unknown
+from app.policy import (
+    IDENTITY_ID,
+    NAMES,
+    SOURCE,
+    Kind,
+    PolicyInvalid,
+    managed,
+    needed,
+    parse,
+    resolve,
+    unknown,
+)
+from app.policy.text import fold
 
 TEMPLATES: Final = frozenset(managed.PREFIX + name for name in managed.NAMES)
 """Managed templates that ship with daypass."""
@@ -62,6 +74,25 @@ def check_session(
         problems.add(place, path, words)
     elif (document := documents[name]) is not None and valid(document, Kind.SESSION, problems):
         _check_variables(document, problems)
+
+
+def check_emergency(
+    name: str | None, documents: Mapping[str, PolicyText | None], place: Place, path: Path, problems: Problems
+) -> None:
+    """The session policy of a role that root may assume: it can be filled in for root, who has no app and no claims."""
+    document = documents.get(name or "")
+    if document is None:
+        return
+    try:
+        lacking = sorted(needed(document.text) - {fold(SOURCE)})
+    except RequestNotPossible:  # said where it stands
+        return
+    if lacking:
+        words = (
+            f"root could never use this role: it has no `{lacking[0]}`, which the session policy `{name}` needs; take it "
+            "out, or name another `session_policy`"
+        )
+        problems.add(place, path, words, on="key")
 
 
 def _check_variables(document: PolicyText, problems: Problems) -> None:

@@ -44,6 +44,7 @@ from app.model import (
     SourceId,
     TokenCheck,
 )
+from app.people import LOCAL, ROOT
 
 _TYPES: Final = "`saml`, `oidc` or `oauth2`"
 KEEP: Final = "keep"
@@ -51,6 +52,9 @@ REST: Final = "*"
 RESERVED: Final[Mapping[str, str]] = {
     APP_GROUPS: "is not a provider's id: `app/CLIENT` are the groups of an app's people; give the file another name",
     GUEST: "is not a provider's id: it is where an app's guests come from; give the file another name",
+    LOCAL: "is not a provider's id: it is where the broker's own users come from; give the file another name, and "
+    "write `local: {label: …}` in daypass.yaml for them",
+    ROOT: "is not a provider's id: it is where the root user comes from; give the file another name",
 }
 """Names that no provider's file has, and why."""
 

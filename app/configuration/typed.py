@@ -97,7 +97,7 @@ class Reader:
             return found["msg"]
         if kind == "extra_forbidden":
             owner = _model_at(model, path[:-1])
-            known = tuple(owner.model_fields) if owner else ()
+            known = tuple(_fields(owner)) if owner else ()
             return "unknown key" + (self.problems.near(str(path[-1]), known) or _all(known))
         described = _described(model, path)
         if kind == "missing":
@@ -178,18 +178,23 @@ def _field_at(model: type[Strict], path: Path) -> FieldInfo | None:
     for depth in range(len(path), 0, -1):
         name = path[depth - 1]
         owner = _model_at(model, path[: depth - 1])
-        if owner and isinstance(name, str) and name in owner.model_fields:
-            return owner.model_fields[name]
+        if owner and isinstance(name, str) and name in (fields := _fields(owner)):
+            return fields[name]
     return None
+
+
+def _fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """A model's fields by the keys of the file; `from` is no name in Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_at(model: type[Strict], path: Path) -> type[BaseModel] | None:
     at: Any = model
     for part in path:
         if isinstance(at, type) and issubclass(at, BaseModel):
-            if part not in at.model_fields:
+            if part not in (fields := _fields(at)):
                 return None
-            at = at.model_fields[str(part)].annotation
+            at = fields[str(part)].annotation
         else:
             at = get_args(at)[-1] if get_origin(at) in {dict, Mapping} else next(iter(get_args(at)), None)
         at = _without_none(at)

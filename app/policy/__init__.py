@@ -1,6 +1,8 @@
 """policy: attached IAM documents and a request context in, a `Decision` out. No I/O, no clock of its own.
 
     read (text → Document) → patterns, conditions → evaluate (documents at hand) and index (a revision)
+    index: filing (statements by role), attachments (what a person carries), own (documents of single people),
+           holdings (all roles at once), rights (daypass itself), root; step_up: what a second factor would open
 
 `unverified` holds every point that AWS's documentation leaves open, `condition_keys` the table of keys,
 `intersect` makes the one session policy that two documents amount to, `substitute` fills in our variables.

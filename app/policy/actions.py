@@ -41,6 +41,7 @@ def _row(name: str, resource: str, meaning: str) -> AdminAction:
 
 CONFIGURATION: Final = f"{PREFIX}configuration"
 AUDIT: Final = f"{PREFIX}audit"
+ROOT: Final = f"{PREFIX}root"
 
 READ_CONFIGURATION: Final = _row(
     "ReadConfiguration", "configuration", "see the revisions, what is in them and how two of them differ"
@@ -65,6 +66,49 @@ READ_PEOPLE: Final = _row(
 EXPLAIN_ACCESS: Final = _row(
     "ExplainAccess", "person/SOURCE/SUBJECT", "see why that person may or may not use a role"
 )
+SIGN_IN: Final = _row(
+    "SignIn",
+    "person/SOURCE/SUBJECT",
+    "sign in. Needs no Allow: only a Deny counts, so that a policy can ask for MFA or forbid a way of signing in; and only "
+    "one whose Action names it (`daypass:SignIn`, `daypass:*`), not `*` nor NotAction",
+)
+CREATE_USER: Final = _row(
+    "CreateUser", "person/SOURCE/SUBJECT", "create a local user (SUBJECT is `*` then), with the first link"
+)
+CHANGE_USER: Final = _row(
+    "ChangeUser",
+    "person/SOURCE/SUBJECT",
+    "change a local user's name and address (an address takes `daypass:ResetPassword` too), disable, enable",
+)
+DELETE_USER: Final = _row("DeleteUser", "person/SOURCE/SUBJECT", "delete a local user for good")
+ATTACH_USER_POLICY: Final = _row(
+    "AttachUserPolicy",
+    "person/SOURCE/SUBJECT",
+    "attach policies to a local user, inline ones and a boundary too, and take them away",
+)
+ATTACH_POLICY: Final = _row(
+    "AttachPolicy",
+    "policy/NAME",
+    "attach that policy to users, beside `daypass:AttachUserPolicy` on them; NAME of an inline one is `user/USERNAME/NAME`",
+)
+CHANGE_MEMBERS: Final = _row(
+    "ChangeMembers", "group/NAME", "put local users into that group and take them out"
+)
+RESET_PASSWORD: Final = _row(
+    "ResetPassword", "person/SOURCE/SUBJECT", "make a one-time link with which a local user sets a password"
+)
+RECOVER_FACTORS: Final = _row(
+    "RecoverFactors",
+    "person/SOURCE/SUBJECT",
+    "ask that a person's second factors be taken away, and approve what another administrator asked",
+)
+READ_FACTORS: Final = _row(
+    "ReadFactors", "person/SOURCE/SUBJECT", "see which second factors a person has, and since when"
+)
+READ_SESSIONS: Final = _row("ReadSessions", "person/SOURCE/SUBJECT", "see where a person is signed in")
+END_SESSIONS: Final = _row("EndSessions", "person/SOURCE/SUBJECT", "end a person's sessions")
+READ_ROOT: Final = _row("ReadRoot", "root", "see when root was used, by which reason")
+SIGN_OFF_ROOT: Final = _row("SignOffRoot", "root", "sign off a use of root")
 
 ACTIONS: Final[tuple[AdminAction, ...]] = (
     READ_CONFIGURATION,
@@ -74,12 +118,31 @@ ACTIONS: Final[tuple[AdminAction, ...]] = (
     READ_AUDIT,
     READ_PEOPLE,
     EXPLAIN_ACCESS,
+    SIGN_IN,
+    CREATE_USER,
+    CHANGE_USER,
+    DELETE_USER,
+    ATTACH_USER_POLICY,
+    ATTACH_POLICY,
+    CHANGE_MEMBERS,
+    RESET_PASSWORD,
+    RECOVER_FACTORS,
+    READ_FACTORS,
+    READ_SESSIONS,
+    END_SESSIONS,
+    READ_ROOT,
+    SIGN_OFF_ROOT,
 )
 
 
 def policy_resource(name: str) -> str:
     """ARN of a policy of `config/policies/`."""
     return f"{PREFIX}policy/{name}"
+
+
+def group_resource(name: str) -> str:
+    """ARN of a flat group."""
+    return f"{PREFIX}group/{name}"
 
 
 def person_resource(source: str, subject: str) -> str:
@@ -92,6 +155,11 @@ def concerns(actions: Actions, *, negated: bool) -> bool:
     if negated:
         return not any(text == "*" or fold(text) == f"{SERVICE}:*" for text in actions.texts)
     return any(text == "*" or _own(text) for text in actions.texts)
+
+
+def names_own(actions: Actions, *, negated: bool) -> bool:
+    """True if a statement speaks of daypass by name, and not only of everything (`*`, NotAction)."""
+    return not negated and any(_own(text) for text in actions.texts)
 
 
 def covered(text: str) -> tuple[AdminAction, ...]:

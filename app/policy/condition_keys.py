@@ -63,7 +63,11 @@ KEYS: Final[tuple[ConditionKey, ...]] = (
     _one("aws:CurrentTime", "Date", "now, ISO 8601 in UTC"),
     _one("aws:EpochTime", "Date", "now, in seconds since 1970"),
     _one("aws:MultiFactorAuthAge", "Numeric", "seconds since a second factor was proven; absent if none was"),
-    _one("aws:MultiFactorAuthPresent", "Bool", "true if a second factor was proven at sign-in; always there"),
+    _one(
+        "aws:MultiFactorAuthPresent",
+        "Bool",
+        "true if a second factor was proven, at sign-in or since; always there",
+    ),
     _one("aws:PrincipalTag/", "String", "a tag of the person, from claims (`session_tags` of the source)"),
     _one("aws:RequestTag/", "String", "a session tag that goes to AWS with this request"),
     _one("aws:ResourceTag/", "String", "a tag of the role, from accounts.yaml"),
@@ -74,7 +78,11 @@ KEYS: Final[tuple[ConditionKey, ...]] = (
     _one("aws:userid", "String", "SOURCE:SUBJECT, unique and stable"),
     _one("aws:username", "String", "the person's user name at the broker; unique only within its source"),
     _one("daypass:Acr", "String", "authentication context (acr, AuthnContextClassRef) as the source says"),
-    _many("daypass:Amr", "String", "authentication methods (RFC 8176) as the source says"),
+    _many(
+        "daypass:Amr",
+        "String",
+        "authentication methods (RFC 8176): as the source says, and of factors proven here",
+    ),
     _one(
         "daypass:AuthenticationAge",
         "Numeric",
@@ -96,7 +104,11 @@ KEYS: Final[tuple[ConditionKey, ...]] = (
     ),
     _one("daypass:PhishingResistant", "Bool", "true if the proof could not have been phished"),
     _one("daypass:RoleLevel", "String", "level of the role: admin, power or read"),
-    _one("daypass:Source", "String", "source that the person signed in with; `guest` for an app's guests"),
+    _one(
+        "daypass:Source",
+        "String",
+        "source that the person signed in with; `local` for local users, `root`, `guest` for an app's guests",
+    ),
     *(
         ConditionKey(f"saml:{name}", "String", name not in _SAML_SINGLE, f"SAML attribute {name} or {oid}")
         for name, oid in SAML_ATTRIBUTES.items()

@@ -33,15 +33,19 @@ def explain(
     now: datetime,
     *,
     operator: bool,
+    factors: bool = True,
 ) -> Explanation:
     """Why the decision about this role is as it is, and what would change it.
 
     `context` is the one that the decision is made with; the effect is always that of `Index.decide`.
-    `operator` is True for the whole view, False for the person's own. Raises Unavailable as `decide` does.
+    `operator` is True for the whole view, False for the person's own; `factors`: second factors can be proven to
+    the broker itself. Raises Unavailable as `decide` does.
     """
     decision = index.decide(principal, role, context)
+    if principal.root:
+        return _of_root(role, decision, operator=operator)
     case = _Case.of(index, principal, role, context, now, THEM if operator else YOU)
-    opened = None if decision.allowed else reach(index, principal, role, context, now)
+    opened = None if decision.allowed else reach(index, principal, role, context, now, factors=factors)
     made = _Operators(case, decision, opened) if operator else _Own(case, decision, opened)
     return Explanation(
         role=role.arn,
@@ -52,6 +56,18 @@ def explain(
         within_reach=made.within_reach,
         detail=_detail(decision),
     )
+
+
+def _of_root(role: Role, decision: Decision, *, operator: bool) -> Explanation:
+    """Root has no policies: what counts is the role's mark."""
+    if decision.allowed:
+        why, change = "This role is marked for emergencies (`break_glass`), and root may use those.", ""
+    elif operator:
+        why = "Root may use only roles that are marked for emergencies."
+        change = "Give the role `break_glass: true` in accounts.yaml."
+    else:
+        why, change = _NOT_YOURS, _ASK
+    return Explanation(role.arn, decision, why, None, change, within_reach=False, detail=_detail(decision))
 
 
 def _detail(decision: Decision) -> str:

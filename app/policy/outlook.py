@@ -75,7 +75,10 @@ class Outlooks(Generic[Unit]):
         units: Callable[[Principal], Sequence[Unit]],
         levels: Sequence[Unit | None],
         shares: Callable[[Unit], Shares],
+        break_glass: int = 0,
     ) -> None:
+        """`break_glass`: the roles of root."""
+        self._root = Outlook(break_glass, break_glass, {})
         self._units = units
         self._make = shares
         self._made: dict[Unit, Shares] = {}
@@ -88,6 +91,8 @@ class Outlooks(Generic[Unit]):
 
         Raises Unavailable as `Index.decide` does.
         """
+        if principal.root:
+            return self._root
         asked = _Asked(person, contexts)
         attached = _Sum(None, asked)
         for unit in self._units(principal):

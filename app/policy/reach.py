@@ -1,7 +1,7 @@
 """What a person could do themselves to turn a "no" into a "yes", found by deciding again.
 
-Some condition keys tell how somebody asks, and they can ask otherwise: sign in anew, come at another time,
-from another network, over TLS. Every other key tells who they are or what the role is. Of each such dial a
+Some condition keys tell how somebody asks, and they can ask otherwise: prove a second factor, sign in anew, come at
+another time, from another network, over TLS. Every other key tells who they are or what the role is. Of each such dial a
 few settings are tried that the conditions at hand tell apart; what is found here was decided, not guessed.
 """
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from typing import Final
 
-from app.model import Principal, Provider, Role
+from app.model import GUEST, Principal, Provider, Role
 from app.policy import values
 from app.policy.conditions import Condition
 from app.policy.document import Statement
@@ -46,11 +46,13 @@ _SIGN_IN: Final = frozenset(
         "daypass:phishingresistant",
     }
 )
+_PROOF: Final = _SIGN_IN - {"daypass:acr", "daypass:authenticationage"}
 _AGES: Final = ("aws:multifactorauthage", "daypass:authenticationage")
 DIALS: Final = _SIGN_IN | _TRANSPORT | _NETWORK | _TIME
 """Folded keys that a person can turn."""
 _UNPHISHABLE: Final = frozenset({"phr", "phrh", "hwk"})
 """As `app.signin` reads them from an OpenID provider."""
+_FACTOR: Final[Mapping[str, Value]] = {"aws:multifactorauthpresent": "true", "aws:multifactorauthage": "0"}
 _ELSEWHERE: Final = ("192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "100.64.0.1", "10.0.0.1")
 """Addresses that stand for "another network"; one that no condition names is taken."""
 
@@ -64,6 +66,8 @@ class Setting:
 
     words: str
     keys: Mapping[str, Value]
+    methods: tuple[str, ...] = ()
+    """`daypass:amr` values that come to those that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +79,40 @@ class Reach:
 
 
 def reach(
-    index: Index, principal: Principal, role: Role, context: RequestContext, now: datetime
+    index: Index,
+    principal: Principal,
+    role: Role,
+    context: RequestContext,
+    now: datetime,
+    *,
+    factors: bool = True,
 ) -> Reach | None:
-    """The fewest things that would open a role that is shut now; None if nothing was found."""
+    """The fewest things that would open a role that is shut now; None if nothing was found.
+
+    `factors`: second factors can be proven to the broker itself. Guests have none.
+    """
     arn = str(role.arn)
-    own = [each for each in index.statements(principal, role) if each.covers_resource(arn, context)]
+    attached = [each for each in index.statements(principal, role) if each.covers_resource(arn, context)]
     levels = [
         [each for each in level if each.covers_resource(arn, context)] for _, level in index.guards(role)
     ]
-    if not _plausible(own, levels, context):
+    if not _plausible(attached, levels, context):
         return None
     asked = [
         (condition, statement.deny)
-        for statement in (*own, *(each for level in levels for each in level))
+        for statement in (*attached, *(each for level in levels for each in level))
         for condition in statement.conditions
         if condition.key in DIALS
     ]
     times = _distinct(_times(asked, context, now), _about(asked, _TIME), context)
+    own = _own_factors() if factors and principal.identity.source != GUEST else ()
     sign_ins = _sign_ins(index.provider(principal), asked, context)
     dials = [
         each
         for each in (
-            # Waiting makes ages grow: then a new sign-in may be needed that is not needed now.
+            # In the order of what they cost the person. Waiting makes ages grow: then a new proof or sign-in may be
+            # needed that is not needed now.
+            _distinct(own, _about(asked, _PROOF), context, also=bool(times)),
             _distinct(sign_ins, _about(asked, _SIGN_IN), context, also=bool(times)),
             _distinct(_transports(), _about(asked, _TRANSPORT), context),
             _distinct(_networks(asked), _about(asked, _NETWORK), context),
@@ -111,8 +127,7 @@ def reach(
                 tries += 1
                 if tries > _TRIES:
                     return None
-                # In front what counts more: a new sign-in makes ages that waiting let grow.
-                known = RequestContext(*(setting.keys for setting in chosen), context)
+                known = _after(chosen, context)
                 if index.decide(principal, role, known).allowed:
                     return Reach(tuple(setting.words for setting in chosen), known)
     return None
@@ -140,6 +155,17 @@ def _plausible(
     )
 
 
+def _after(chosen: Sequence[Setting], context: RequestContext) -> RequestContext:
+    """The context once these things are done. In front what counts more: a new proof makes ages that waiting let grow."""
+    known = RequestContext(*(setting.keys for setting in chosen), context)
+    added = [method for setting in chosen for method in setting.methods]
+    if not added:
+        return known
+    had = known.find("daypass:amr") or ()
+    methods = dict.fromkeys(((had,) if isinstance(had, str) else had) + tuple(added))
+    return RequestContext({"daypass:amr": tuple(methods)}, known)
+
+
 def _about(asked: Iterable[_Asked], keys: frozenset[str]) -> list[_Asked]:
     return [each for each in asked if each[0].key in keys]
 
@@ -160,7 +186,7 @@ def _distinct(
     seen = set() if also else {answers(context)}
     kept: list[Setting] = []
     for setting in settings:
-        told = answers(RequestContext(setting.keys, context))
+        told = answers(_after((setting,), context))
         if told not in seen:
             seen.add(told)
             kept.append(setting)
@@ -169,18 +195,24 @@ def _distinct(
     return kept
 
 
-# --- signing in anew ------------------------------------------------------------------------------
+# --- a factor of the broker's own, or signing in anew -----------------------------------------------
+
+
+def _own_factors() -> Iterator[Setting]:
+    """As the broker takes them: the rest of the authentication stays as it is."""
+    yield Setting("prove a second factor here", _FACTOR, ("otp", "mfa"))
+    yield Setting(
+        "prove a passkey or a security key here",
+        {**_FACTOR, "daypass:phishingresistant": "true"},
+        ("hwk", "user", "mfa"),
+    )
 
 
 def _sign_ins(
     provider: Provider | None, asked: Sequence[_Asked], context: RequestContext
 ) -> Iterator[Setting]:
     again: dict[str, Value] = {"daypass:authenticationage": "0"}
-    factor: dict[str, Value] = {
-        **again,
-        "aws:multifactorauthpresent": "true",
-        "aws:multifactorauthage": "0",
-    }
+    factor: dict[str, Value] = {**again, **_FACTOR}
     had = context.find("aws:multifactorauthpresent") == "true"
     yield Setting("sign in again", factor if had else again)
     if provider is None:

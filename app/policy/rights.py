@@ -7,17 +7,18 @@ but here is no session that could carry it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from app.errors import Unavailable
-from app.model import Decision, Effect, Principal
-from app.policy import actions
+from app.model import Decision, Effect, PolicyText, Principal
+from app.policy import actions, root
 from app.policy.actions import AdminAction
 from app.policy.document import Statement
 from app.policy.patterns import Resource, Wild
 from app.policy.request import RequestContext, Value
+from app.policy.said import decision
 from app.policy.text import fold
 
 _SAMPLE: Final = "x"
@@ -39,6 +40,8 @@ class Rights:
     """Each group's policies by name, and statements of its own."""
     levels: tuple[tuple[Statement, ...], ...]
     """Guardrails."""
+    own: Callable[[PolicyText], tuple[Statement, ...]]
+    """A person's inline document → its statements about daypass. Raises Unavailable if it cannot be read."""
 
     def permits(
         self, principal: Principal, action: str, resource: str, context: Mapping[str, Value]
@@ -47,6 +50,8 @@ class Rights:
         name = fold(action)
         if not name.startswith(f"{actions.SERVICE}:"):
             return Decision(Effect.IMPLICIT_DENY, (), self.revision)
+        if principal.root:
+            return root.allowed(self.revision)
         known = RequestContext.of(context)
 
         def matching(statements: Iterable[Statement]) -> list[Statement]:
@@ -56,16 +61,48 @@ class Rights:
         caps = [matching(level) for level in (*self.levels, *self._boundary(principal))]
         denies = [each for found in (granted, *caps) for each in found if each.deny]
         if denies:
-            return self._decision(Effect.EXPLICIT_DENY, denies)
+            return decision(Effect.EXPLICIT_DENY, denies, self.revision)
         if granted and all(caps):
-            return self._decision(Effect.ALLOW, granted)
+            return decision(Effect.ALLOW, granted, self.revision)
         return Decision(Effect.IMPLICIT_DENY, (), self.revision)
+
+    def sign_in_denied(self, principal: Principal, context: Mapping[str, Value]) -> Decision:
+        """`Index.sign_in_denied`."""
+        quiet = Decision(Effect.IMPLICIT_DENY, (), self.revision)
+        if principal.root:
+            return quiet
+        name = fold(actions.SIGN_IN.name)
+        resource = actions.person_resource(principal.identity.source, principal.identity.subject)
+        known = RequestContext.of(context)
+        levels = (*self.levels, *self._boundary(principal))
+        denies = [
+            each
+            for statements in (self._attached(principal), *levels)
+            for each in statements
+            if each.deny and actions.names_own(each.actions, negated=each.not_action)
+            if each.applies(name, resource, known)
+        ]
+        return decision(Effect.EXPLICIT_DENY, denies, self.revision) if denies else quiet
 
     def anywhere(self, principal: Principal, row: AdminAction, context: Mapping[str, Value]) -> bool:
         """`Index.permits_anywhere`."""
         return any(
             self.permits(principal, row.name, resource, context).allowed
             for resource in self._samples(principal, row, RequestContext.of(context))
+        )
+
+    def conceivable(self, principal: Principal, row: AdminAction) -> bool:
+        """`Index.conceivable`."""
+        if principal.root:
+            return True
+        name = fold(row.name)
+        granted = tuple(each for each in self._attached(principal) if each.covers_action(name))
+        caps = (*self.levels, *self._boundary(principal))
+        covering = [[each for each in level if each.covers_action(name)] for level in caps]
+        if any(_always(each) for found in (granted, *covering) for each in found if each.deny):
+            return False
+        return all(
+            any(not each.deny and _reaches(each, row) for each in found) for found in (granted, *covering)
         )
 
     def _samples(self, principal: Principal, row: AdminAction, context: RequestContext) -> Iterator[str]:
@@ -91,6 +128,8 @@ class Rights:
                 yield from carried[1]
         for name in names:
             yield from self._policy(name)
+        for text in principal.inline:
+            yield from self.own(text)
 
     def _boundary(self, principal: Principal) -> tuple[tuple[Statement, ...], ...]:
         return () if principal.boundary is None else (self._policy(principal.boundary),)
@@ -103,12 +142,15 @@ class Rights:
             )
         return found
 
-    def _decision(self, effect: Effect, statements: Iterable[Statement]) -> Decision:
-        references = sorted(
-            (each.reference for each in statements),
-            key=lambda reference: (reference.policy, reference.file or "", reference.index),
-        )
-        return Decision(effect, tuple(references), self.revision)
+
+def _always(statement: Statement) -> bool:
+    """Whether it holds for everything, whatever the request is like."""
+    everything = not statement.not_resource and any(entry.everything for entry in statement.resources)
+    return everything and not statement.conditions
+
+
+def _reaches(statement: Statement, row: AdminAction) -> bool:
+    return statement.not_resource or any(actions.reaches(entry, row) for entry in statement.resources)
 
 
 def _sample(entry: Resource, context: RequestContext) -> str | None:

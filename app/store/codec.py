@@ -40,18 +40,23 @@ def dump_authentication(how: Authentication) -> Document:
         "context": how.context,
         "mfa_at": None if how.mfa_at is None else to_micros(how.mfa_at),
         "phishing_resistant": how.phishing_resistant,
+        "enrolled_at": None if how.enrolled_at is None else to_micros(how.enrolled_at),
     }
 
 
 def load_authentication(document: Document) -> Authentication:
     """And back."""
     mfa_at = document["mfa_at"]
+    enrolled_at = document.get(
+        "enrolled_at"
+    )  # absent in rows from before there were factors of the broker's own
     return Authentication(
         at=from_micros(document["at"]),
         methods=tuple(document["methods"]),
         context=document["context"],
         mfa_at=None if mfa_at is None else from_micros(mfa_at),
         phishing_resistant=document["phishing_resistant"],
+        enrolled_at=None if enrolled_at is None else from_micros(enrolled_at),
     )
 
 

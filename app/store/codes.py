@@ -68,6 +68,7 @@ class Codes:
             "device": grant.device,
             "approved_by": grant.approved_by,
             "expires_at": to_micros(grant.expires_at),
+            "stage": grant.stage,
         }
         row = {
             "code": hashed,
@@ -106,6 +107,7 @@ class Codes:
             device=document["device"],
             approved_by=document["approved_by"],
             expires_at=expires_at,
+            stage=document.get("stage", ""),  # absent in rows from before it was kept
         )
 
     def _again(self, line: Line, hashed: str, client: str, now: datetime) -> Reused | None:

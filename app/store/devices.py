@@ -88,11 +88,11 @@ class Devices:
         found = None if row is None else self._grant(row)
         return found if found is not None and found.user_code == user_code else None
 
-    def decide(self, handle: str, approved_by: str | None, now: datetime) -> bool:
+    def decide(self, handle: str, approved_by: str | None, now: datetime, stage: str = "") -> bool:
         """Let it in, on the word of that session, or turn it away; False if that is past deciding."""
         if not findable(handle):
             return False
-        decided = self._decided.close(handle, {"approved_by": approved_by})
+        decided = self._decided.close(handle, {"approved_by": approved_by, "stage": stage})
         with self._database.write() as connection:
             values = {"wanted": handle, "now": now, "decided": decided}
             return connection.execute(_DECIDE, values).rowcount == 1
@@ -118,7 +118,8 @@ class Devices:
             if decision["approved_by"] is None:
                 return NotYet.DENIED
             connection.execute(_REDEEM, {"wanted": hashed, "at": now})
-            return Approved(grant, decision["approved_by"])
+            # Absent in rows from before it was kept.
+            return Approved(grant, decision["approved_by"], decision.get("stage", ""))
 
     def started_since(self, address: str, since: datetime) -> int:
         """How many devices asked from this address at `since` or later, and are not forgotten yet."""

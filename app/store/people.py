@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, func, select
 
 from app.model import Identity, SourceId
+from app.people import LocalUser
 from app.store.codec import (
     digest,
     dump,
@@ -38,6 +39,8 @@ class KnownPerson:
     last_seen: datetime
     revision: int
     """Of the last sign-in."""
+    user: LocalUser | None = None
+    """A local user's own version, put in by whoever asks about one; None for people of directories."""
 
 
 _JOINED: Final = select(

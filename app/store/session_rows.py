@@ -54,6 +54,21 @@ class SessionRows:
     def row(self, session: Session, hashed: str) -> dict[str, object]:
         """The values of the row. `hashed`: the SHA-256 of its cookie's secret, or a text that is none."""
         identity = session.identity
+        return {
+            "id": session.id,
+            "token": hashed,
+            "person": person_key(identity.source, identity.subject),
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+            "idle_at": session.idle_at,
+            "document": self.document(session, hashed),
+            "last_used": session.last_used,
+            "last_address": session.last_address[:LONGEST_ADDRESS],
+        }
+
+    def document(self, session: Session, hashed: str) -> str:
+        """What is sealed of it."""
+        identity = session.identity
         document = {
             "claims": dump_claims(identity),
             "authentication": dump_authentication(identity.authentication),
@@ -66,17 +81,7 @@ class SessionRows:
             "signed_in_at": None if session.signed_in_at is None else to_micros(session.signed_in_at),
             "pool_identity": session.pool_identity,
         }
-        return {
-            "id": session.id,
-            "token": hashed,
-            "person": person_key(identity.source, identity.subject),
-            "created_at": session.created_at,
-            "expires_at": session.expires_at,
-            "idle_at": session.idle_at,
-            "document": self._sealed.close(_name(session.id, hashed, session.expires_at), document),
-            "last_used": session.last_used,
-            "last_address": session.last_address[:LONGEST_ADDRESS],
-        }
+        return self._sealed.close(_name(session.id, hashed, session.expires_at), document)
 
     def session(self, row: Any) -> Session | None:
         """The session of a row of COLUMNS; None if it cannot be opened."""

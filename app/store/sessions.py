@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, case, delete, or_, select, update
 
-from app.model import Session, SourceId
+from app.model import Authentication, Identity, Session, SourceId
 from app.sealing import Sealer
 from app.store.codec import findable, person_key
 from app.store.database import Database
@@ -30,6 +31,16 @@ _USED: Final = (
         last_used=bindparam("used"),
         last_address=bindparam("address"),
     )
+)
+_RENEW: Final = (
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("wanted"), SESSIONS.c.person == bindparam("whose"), ALIVE)
+    # The seal covers the end, so it is that of the row.
+    .where(SESSIONS.c.expires_at == bindparam("end"))
+    .values(token=bindparam("hashed"), document=bindparam("sealed"))
+)
+_RESEAL: Final = (
+    update(SESSIONS).where(SESSIONS.c.id == bindparam("wanted")).values(document=bindparam("sealed"))
 )
 
 
@@ -78,6 +89,35 @@ class Sessions:
                 where = address[:LONGEST_ADDRESS]
                 self._used.do(line, values | {"used": used, "address": where})
 
+    def renew(self, id: str, token: str, session: Session, now: datetime) -> bool:
+        """Give a living session another token, and seal `session` (same id, person and end) in its place.
+
+        The old token finds nothing from then on. False, and nothing changed, if the session is over.
+        """
+        if not findable(id) or session.id != id:
+            return False
+        hashed = _hash(token)
+        values = {
+            "wanted": id,
+            "whose": person_key(session.identity.source, session.identity.subject),
+            "end": session.expires_at,
+            "now": now,
+            "hashed": hashed,
+            "sealed": self._rows.document(session, hashed),
+        }
+        with self._database.write() as connection:
+            return connection.execute(_RENEW, values).rowcount == 1
+
+    def prove(self, id: str, authentication: Authentication, now: datetime) -> bool:
+        """Put another authentication into a living session, a browser's or a client's; False if it is over."""
+        return self._seal_anew(
+            id, now, lambda session: replace(session, identity=_proven(session.identity, authentication))
+        )
+
+    def trust(self, id: str, trust: str, now: datetime) -> bool:
+        """Let a living session rest on something else that it is believed by (a new password); False if it is over."""
+        return self._seal_anew(id, now, lambda session: replace(session, trust=trust))
+
     def end(self, id: str, now: datetime) -> bool:
         """End a session; True if this call did it."""
         if not findable(id):
@@ -113,11 +153,36 @@ class Sessions:
             rows = connection.execute(query, values).all()
         return [session for row in rows if (session := self._rows.session(row)) is not None]
 
+    def all(self, now: datetime, most: int) -> Sequence[Session]:
+        """Everybody's sessions that are alive, at most so many, newest first."""
+        query = (
+            select(*COLUMNS).where(ALIVE).order_by(SESSIONS.c.created_at.desc(), SESSIONS.c.id).limit(most)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"now": now}).all()
+        return [session for row in rows if (session := self._rows.session(row)) is not None]
+
     def expire(self, now: datetime) -> int:
         """Forget the sessions that are over; how many those were."""
         over = or_(SESSIONS.c.expires_at <= now, SESSIONS.c.idle_at <= now, SESSIONS.c.ended_at <= now)
         with self._database.write() as connection:
             return connection.execute(delete(SESSIONS).where(over)).rowcount
+
+    def _seal_anew(self, id: str, now: datetime, change: Callable[[Session], Session]) -> bool:
+        if not findable(id):
+            return False
+        with self._database.write() as connection:
+            # The row is held until the commit, so that nothing else is sealed meanwhile.
+            row = connection.execute(_BY_ID.with_for_update(), {"wanted": id, "now": now}).one_or_none()
+            session = None if row is None else self._rows.session(row)
+            if row is None or session is None:
+                return False
+            values = {"wanted": id, "sealed": self._rows.document(change(session), row.token)}
+            return connection.execute(_RESEAL, values).rowcount == 1
+
+
+def _proven(identity: Identity, authentication: Authentication) -> Identity:
+    return replace(identity, authentication=authentication)
 
 
 def _hash(token: str) -> str:

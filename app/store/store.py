@@ -6,21 +6,31 @@ from contextlib import AbstractContextManager
 
 from app.errors import StoreUnavailable
 from app.sealing import Sealer
+from app.store.alerts import Alerts
 from app.store.audit import AuditRecords
+from app.store.challenges import Challenges
 from app.store.codes import Codes
 from app.store.database import Database
 from app.store.devices import Devices
+from app.store.factors import Factors
+from app.store.guesses import Guesses
 from app.store.identities import Identities
+from app.store.known_devices import KnownDevices
+from app.store.links import Links
 from app.store.once import OnceOnlyMarks
 from app.store.opening import open_database
 from app.store.pending import PendingSignIns
 from app.store.people import People
 from app.store.provider_metadata import ProviderMetadata
+from app.store.recoveries import Recoveries
+from app.store.recovery_codes import RecoveryCodes
 from app.store.refresh_tokens import RefreshTokens
 from app.store.refusals import Refusals
 from app.store.revisions import Revisions
+from app.store.root_uses import RootUses
 from app.store.sessions import Sessions
 from app.store.token_keys import TokenKeys
+from app.store.users import Users
 
 
 class Store:
@@ -37,6 +47,16 @@ class Store:
         self.token_keys = TokenKeys(database, sealer)
         self.identities = Identities(database, sealer)
         self.people = People(database)
+        self.users = Users(database, sealer)
+        self.factors = Factors(database, sealer)
+        self.recovery_codes = RecoveryCodes(database)
+        self.challenges = Challenges(database, sealer)
+        self.guesses = Guesses(database)
+        self.links = Links(database, sealer)
+        self.known_devices = KnownDevices(database, sealer)
+        self.recoveries = Recoveries(database, sealer)
+        self.root_uses = RootUses(database, sealer)
+        self.alerts = Alerts(database, sealer)
         self.revisions = Revisions(database)
         self.provider_metadata = ProviderMetadata(database)
         self.refusals = Refusals(database)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from app.store.times import Instant
@@ -173,6 +174,145 @@ PEOPLE_CLAIMS: Final = Table(
     Column("digest", String(64), nullable=False),
     Column("document", Text, nullable=False),
     Index("people_claims_person", "person", "id"),
+)
+
+USERS: Final = Table(
+    "users",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    # Digest of the name while the user is not deleted; root's and deleted users' is NULL.
+    Column("username", String(64), unique=True),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    # Changes whenever all sessions must end; in the open, since each request of a local user compares it.
+    Column("epoch", String(64), nullable=False),
+    # Password's hash and when it was set, sealed for this row.
+    Column("account", Text, nullable=False),
+)
+
+USER_VERSIONS: Final = Table(
+    "user_versions",
+    METADATA,
+    Column("id", _Counter, primary_key=True),
+    Column("user", String(64), ForeignKey("users.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("user", "version", name="user_versions_version"),
+)
+
+FACTORS: Final = Table(
+    "factors",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("kind", Text, nullable=False),
+    # Digest of a WebAuthn credential's id, so that no two people have one; NULL for other kinds.
+    Column("credential", String(64), unique=True),
+    Column("enrolled_at", Instant, nullable=False),
+    # The last time step or signature counter: raised by one conditional UPDATE.
+    Column("counter", BigInteger, nullable=False),
+    Column("last_used", Instant),
+    Column("ended_at", Instant),
+    Column("document", Text, nullable=False),
+    Index("factors_person", "person"),
+)
+
+RECOVERY_CODES: Final = Table(
+    "recovery_codes",
+    METADATA,
+    Column("code", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Index("recovery_codes_person", "person"),
+)
+
+CHALLENGES: Final = Table(
+    "challenges",
+    METADATA,
+    Column("handle", String(64), primary_key=True),
+    Column("browser", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("challenges_expires_at", "expires_at"),
+)
+
+GUESSES: Final = Table(
+    "guesses",
+    METADATA,
+    # Digest of scope and key.
+    Column("bucket", String(64), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Index("guesses_until", "until"),
+)
+
+LINKS: Final = Table(
+    "links",
+    METADATA,
+    Column("token", String(64), primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("user", String(64), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    # The same again, sealed for this row: what is in the open is only searched for.
+    Column("document", Text, nullable=False),
+    Index("links_user", "user"),
+)
+
+KNOWN_DEVICES: Final = Table(
+    "known_devices",
+    METADATA,
+    # Digest of person and cookie.
+    Column("device", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("known_devices_person", "person"),
+)
+
+RECOVERIES: Final = Table(
+    "recoveries",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("person", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    Column("decided_by", Text),
+    Column("approved", Integer),
+    Column("document", Text, nullable=False),
+)
+
+ROOT_USES: Final = Table(
+    "root_uses",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("signed_off_at", Instant),
+    Column("signed_off_by", Text),
+    Column("note", Text),
+    Column("document", Text, nullable=False),
+)
+
+ALERTS: Final = Table(
+    "alerts",
+    METADATA,
+    Column("id", String(64), nullable=False, primary_key=True),
+    # One row for each channel: `log`, `webhook 1`, `email 2`, `person`.
+    Column("channel", String(64), nullable=False, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("next_try", Instant),
+    Column("tries", Integer, nullable=False),
+    Column("done_at", Instant),
+    Column("document", Text, nullable=False),
+    Index("alerts_next_try", "next_try"),
 )
 
 REVISION_FILES: Final = Table(

@@ -42,6 +42,9 @@ class CodeGrant:
     approved_by: str
     """Public id of the session of the person who said yes."""
     expires_at: datetime
+    stage: str = ""
+    """Digest of what is new in that session with each proof and each new password: whoever had stolen its cookie
+    before could have said yes, and has nothing of what came after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Approved:
     grant: DeviceGrant
     approved_by: str
     """Public id of the session of the person who said yes."""
+    stage: str = ""
+    """Of that session when it said yes (`CodeGrant.stage`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +157,8 @@ class DeviceGrants(Protocol):
         """The device that waits under a user code (normalised), undecided and in time."""
         ...
 
-    def decide(self, handle: str, approved_by: str | None, now: datetime) -> bool:
-        """Let it in, on the word of that session, or (None) turn it away.
+    def decide(self, handle: str, approved_by: str | None, now: datetime, stage: str = "") -> bool:
+        """Let it in, on the word of that session at that stage, or (None) turn it away.
 
         `handle`: of the DeviceGrant that was shown. False if it was decided, or expired, meanwhile.
         """

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from app.admin import RootState, UserChange
 from app.audit import StoredRecord
-from app.delegation import Case, Choices, Difference, Planned
+from app.delegation import Case, Choices, Difference, GroupFacts, Planned, RecoveryFacts, UserChoices
 from app.drafts import Draft, Drafted
 from app.errors import Refusal
 from app.model import (
@@ -38,6 +39,21 @@ from app.model import (
     Tokens,
     TokenState,
 )
+from app.people import (
+    Asked,
+    ChallengePage,
+    Enrolled,
+    Enrolment,
+    Factor,
+    FactorAnswer,
+    FactorKind,
+    LinkPage,
+    LocalUser,
+    OwnFactors,
+    Recovery,
+    RootUse,
+    StepUpAsk,
+)
 from app.policy.actions import AdminAction
 from app.store import Activation, KnownPerson, Search
 
@@ -53,8 +69,10 @@ class BrokerDoor(Protocol):
         """Start a sign-in."""
         ...
 
-    def sign_in(self, proof: Proof, *, caller: Caller, previous: str | None = None) -> SignedIn:
-        """Finish a sign-in; the session of the token `previous` ends."""
+    def sign_in(
+        self, proof: Proof, *, caller: Caller, previous: str | None = None, device: str = ""
+    ) -> SignedIn | Asked:
+        """Finish a sign-in, or say which factor is wanted next; the session of the token `previous` ends."""
         ...
 
     def session(self, token: str, *, caller: Caller) -> Session:
@@ -183,6 +201,155 @@ class BrokerDoor(Protocol):
         """Can it serve: database, keys, revision."""
         ...
 
+    # Local people, second factors, step-up, root. `browser` is the secret of the browser's short-lived cookie,
+    # `device` that of its long-lived one ("known device"; made before the call where there is none, or nobody is told
+    # of a new browser), `previous` the token of the session that ends, or that a step-up renews.
+
+    def local_label(self) -> str:
+        """What the sign-in by local users is called; empty: it is off."""
+        ...
+
+    def password_sign_in(
+        self,
+        username: str,
+        password: str,
+        ask: SignInAsk,
+        *,
+        caller: Caller,
+        device: str = "",
+        previous: str | None = None,
+    ) -> SignedIn | Asked:
+        """Name and password → a session, or the factor that is wanted next.
+
+        Raises CredentialsWrong, TooManyGuesses, Busy, SignInNotAllowed, MfaMissing, TooMany, Unavailable.
+        """
+        ...
+
+    def begin_passkey(self, ask: SignInAsk, *, caller: Caller) -> tuple[Asked, str]:
+        """A sign-in by passkey alone: the challenge, and options for `navigator.credentials.get` as JSON."""
+        ...
+
+    def challenge(self, handle: str, browser: str, *, caller: Caller) -> ChallengePage:
+        """What a challenge wants. Raises ChallengeOver."""
+        ...
+
+    def answer(
+        self,
+        handle: str,
+        browser: str,
+        answer: FactorAnswer,
+        *,
+        caller: Caller,
+        device: str = "",
+        previous: str | None = None,
+    ) -> SignedIn | Asked:
+        """Prove a factor, or a passkey: a session (renewed, for a step-up), or what else is wanted.
+
+        Raises CodeWrong, ChallengeOver, TooManyGuesses, NotSignedIn (a step-up whose session this browser does not
+        have), and as `password_sign_in`.
+        """
+        ...
+
+    def begin_step_up(self, session: Session, ask: StepUpAsk, browser: str, *, caller: Caller) -> Asked:
+        """Ask a signed-in person for a factor.
+
+        Raises SessionUnknown (a helper's session that is not theirs), RoleUnknown (no factor would open it),
+        RoleForbidden (one will, from the next sign-in on), AccessRefused (a client's session), TooMany.
+        """
+        ...
+
+    def own_factors(self, session: Session, *, caller: Caller) -> OwnFactors:
+        """What this person has."""
+        ...
+
+    def begin_enrolment(
+        self,
+        kind: FactorKind,
+        browser: str,
+        *,
+        caller: Caller,
+        session: Session | None = None,
+        within: str = "",
+    ) -> Enrolment:
+        """Begin to add a device: of a signed-in person, or `within` a challenge that wants one and finds none.
+
+        Raises ProofNotRecent, FactorsFull, ChallengeOver.
+        """
+        ...
+
+    def finish_enrolment(
+        self,
+        handle: str,
+        browser: str,
+        answer: FactorAnswer,
+        name: str,
+        *,
+        caller: Caller,
+        session: Session | None = None,
+        device: str = "",
+        previous: str | None = None,
+    ) -> Enrolled:
+        """Add it; `signed_in` where that settles the challenge that it was begun within.
+
+        Raises CodeWrong, ChallengeOver, ProofNotRecent, FactorsFull, AskRefused (the name).
+        """
+        ...
+
+    def rename_factor(self, session: Session, id: str, name: str, *, caller: Caller) -> None:
+        """Raises FactorUnknown, ProofNotRecent, AskRefused."""
+        ...
+
+    def remove_factor(self, session: Session, id: str, *, caller: Caller) -> None:
+        """Raises FactorUnknown, ProofNotRecent."""
+        ...
+
+    def new_recovery_codes(self, session: Session, *, caller: Caller) -> Sequence[str]:
+        """Ten new ones; the old ones are worth nothing. Raises ProofNotRecent, MfaMissing."""
+        ...
+
+    def change_password(
+        self, session: Session, old: str, new: str, *, caller: Caller, device: str = ""
+    ) -> SignedIn | None:
+        """A local user's own; all their other sessions end, and this one has a new cookie (None: it ended meanwhile).
+
+        Raises CredentialsWrong, PasswordRefused, TooManyGuesses, Busy, ProofNotRecent (of somebody who has a device).
+        """
+        ...
+
+    def ask_password_link(self, username: str, *, caller: Caller) -> None:
+        """Send a local user a link to set a new password, if there is such a user with an address: which is not told."""
+        ...
+
+    def one_time_link(self, token: str, *, caller: Caller) -> LinkPage:
+        """What a one-time link is for; it is not used up. Raises LinkInvalid."""
+        ...
+
+    def use_one_time_link(self, token: str, password: str, browser: str, *, caller: Caller) -> Asked | None:
+        """Set the password that a link is for. `Asked`: go on there and enrol (root's two devices); None: sign in now.
+
+        Raises LinkInvalid, PasswordRefused, Busy.
+        """
+        ...
+
+    def root_sign_in(
+        self, password: str, reason: str, ask: SignInAsk, *, caller: Caller, device: str = ""
+    ) -> Asked:
+        """Break-glass: password and a written reason (8 to 500 characters), then a factor by `answer`.
+
+        The identity of the session that follows has the reason among its claims, as `reason`, for the page's banner.
+
+        Raises CredentialsWrong, TooManyGuesses, Busy, AskRefused (the reason).
+        """
+        ...
+
+    def sign_in_history(self, session: Session, *, caller: Caller) -> Sequence[StoredRecord]:
+        """This person's own sign-ins, refusals and proofs, newest first, at most 50."""
+        ...
+
+    def end_all_sessions(self, session: Session, *, caller: Caller) -> int:
+        """End every session of this person's, this one too, and forget all known devices; how many."""
+        ...
+
 
 class AdministrationDoor(Protocol):
     """The door for people who administer some of it. Each method raises Unknown where the person may not."""
@@ -233,4 +400,108 @@ class AdministrationDoor(Protocol):
 
     def draft(self, session: Session, wanted: Draft, *, caller: Caller) -> Drafted:
         """A policy, and what it would change."""
+        ...
+
+    # Local people. Each raises Unknown where the person may not, UserUnknown where there is nobody.
+
+    def users(self, session: Session, *, caller: Caller) -> Sequence[LocalUser]:
+        """Local users whom this person may see, by name."""
+        ...
+
+    def groups(self, session: Session, *, caller: Caller) -> Sequence[GroupFacts]:
+        """Every flat group, what it carries and opens."""
+        ...
+
+    def user_choices(self, session: Session, username: str = "*", *, caller: Caller) -> UserChoices:
+        """Groups and policies that this person may give users and take from them."""
+        ...
+
+    def new_user(self, session: Session, *, caller: Caller) -> UserChoices:
+        """The same, for somebody about to be created."""
+        ...
+
+    def rights_over(self, session: Session, id: str, *, caller: Caller) -> frozenset[AdminAction]:
+        """What this person may do to that local user."""
+        ...
+
+    def user(self, session: Session, id: str, *, caller: Caller) -> LocalUser:
+        """One of them."""
+        ...
+
+    def user_history(self, session: Session, id: str, *, caller: Caller) -> Sequence[LocalUser]:
+        """Every version, newest first."""
+        ...
+
+    def create_user(
+        self, session: Session, username: str, change: UserChange, *, send: bool, caller: Caller
+    ) -> tuple[LocalUser, str]:
+        """A new user and the link for the first password, empty if mailed.
+
+        Raises UserInvalid, PolicyInvalid, UserTaken, SecondPersonNeeded.
+        """
+        ...
+
+    def change_user(
+        self, session: Session, id: str, after: int, change: UserChange, *, caller: Caller
+    ) -> LocalUser:
+        """A new version, if `after` is the latest.
+
+        Raises UserInvalid, PolicyInvalid, UserChanged, SecondPersonNeeded.
+        """
+        ...
+
+    def restore_user(
+        self, session: Session, id: str, version: int, after: int, *, caller: Caller
+    ) -> LocalUser:
+        """An earlier version again, as a new one. Raises as `change_user`, and AskRefused."""
+        ...
+
+    def delete_user(self, session: Session, id: str, after: int, *, caller: Caller) -> None:
+        """For good. Raises UserChanged."""
+        ...
+
+    def password_link(self, session: Session, id: str, *, send: bool, caller: Caller) -> str:
+        """A one-time link to hand over; empty if it was mailed. Raises UserInvalid, SecondPersonNeeded."""
+        ...
+
+    def factors(self, session: Session, source: str, subject: str, *, caller: Caller) -> Sequence[Factor]:
+        """A person's second factors."""
+        ...
+
+    def recoveries(self, session: Session, *, caller: Caller) -> Sequence[RecoveryFacts]:
+        """Requests to take factors away, newest first."""
+        ...
+
+    def ask_recovery(
+        self, session: Session, source: str, subject: str, reason: str, *, caller: Caller
+    ) -> Recovery:
+        """Ask for it. Raises PersonUnknown, AskRefused."""
+        ...
+
+    def decide_recovery(self, session: Session, id: str, *, approve: bool, caller: Caller) -> Recovery:
+        """Approve or refuse somebody else's. Raises SecondPersonNeeded, AskRefused."""
+        ...
+
+    def sessions_of(
+        self, session: Session, source: str, subject: str, *, caller: Caller
+    ) -> Sequence[Session]:
+        """Where a person is signed in, newest first."""
+        ...
+
+    def end_sessions(
+        self, session: Session, source: str, subject: str, id: str | None = None, *, caller: Caller
+    ) -> int:
+        """End one of a person's sessions, or all. Raises SessionUnknown."""
+        ...
+
+    def root_state(self, session: Session, *, caller: Caller) -> RootState:
+        """How root stands."""
+        ...
+
+    def root_uses(self, session: Session, *, caller: Caller) -> Sequence[RootUse]:
+        """Every use of root, newest first."""
+        ...
+
+    def sign_off_root(self, session: Session, id: str, note: str, *, caller: Caller) -> None:
+        """Sign a use off. Raises SecondPersonNeeded, AskRefused."""
         ...

@@ -15,8 +15,6 @@ from werkzeug.routing import RequestRedirect
 
 from app.clock import Clock
 from app.errors import (
-    AccessRefused,
-    AskRefused,
     Internal,
     NotSignedIn,
     OriginRefused,
@@ -28,7 +26,7 @@ from app.errors import (
     Unknown,
 )
 from app.model import Settings
-from app.web import bodies, caller, cookies, cors, guards, headers, page, paths, problems, times
+from app.web import bodies, caller, cookies, cors, guards, headers, page, paths, problems, records, times
 from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.route import ORDINARY_BODY, Cors, Guard, Route
 from app.web.visit import Visit
@@ -84,7 +82,10 @@ class Gate:
                 raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
             return self._preflight() if asked.method == "OPTIONS" else None
         if asked.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
-            raise MethodNotAllowed(valid_methods=row.methods)
+            taken = {
+                method for each in self._rows.values() if _matches(each, asked) for method in each.methods
+            }
+            raise MethodNotAllowed(valid_methods=sorted(taken))
         if row.guard is not Guard.API and (elsewhere := _other_name(asked, settings)):
             return page.see_other(elsewhere)
         if origin := cors.elsewhere(row, asked, settings):
@@ -177,11 +178,10 @@ class Gate:
     def _recorded(self, refusal: Refusal) -> Refusal:
         """The refusal, on record if a signed-in person met it here and not in the broker."""
         visit: Visit | None = g.get("visit")
-        here = isinstance(refusal, AccessRefused | AskRefused | Unknown) and not refusal.recorded
-        if not here or visit is None or visit.session is None:
+        if visit is None:
             return refusal
         try:
-            self._broker.refused(visit.session, refusal, caller=visit.caller)
+            records.note(visit, refusal)
         except (TooMany, Unavailable) as instead:
             return instead
         return refusal

@@ -51,6 +51,8 @@ def protect(route: Route, visit: Visit) -> None:
         if visit.session is not None:
             given = forms.form(visit.request, ("csrf",)).get("csrf", "")
             origin.check_token(given, visit.session.csrf)
+    elif route.csrf is Csrf.BROWSER and visit.request.method == "POST":
+        origin.check_browser(visit.request, visit.settings)
 
 
 def _by_token(route: Route, visit: Visit) -> Visit:

@@ -26,8 +26,6 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
-    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-write=(self)",
@@ -52,6 +50,9 @@ def secure(response: Response, settings: Settings, request_id: str) -> None:
     if "content-security-policy" not in there:
         policy = content_security_policy(settings.aws.partition, settings.aws.console_endpoint)
         headers.add("Content-Security-Policy", policy)
+    if "referrer-policy" not in there:
+        # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+        headers.add("Referrer-Policy", "same-origin")
     if "cache-control" not in there:
         headers.add("Cache-Control", "no-store")
 
@@ -61,6 +62,19 @@ def lead_on(response: Response, settings: Settings, address: str) -> None:
     response.headers["Content-Security-Policy"] = content_security_policy(
         settings.aws.partition, settings.aws.console_endpoint, _source(address)
     )
+
+
+def ask_home(response: Response, settings: Settings) -> None:
+    """Let the script of this one page ask our own server."""
+    response.headers["Content-Security-Policy"] = (
+        content_security_policy(settings.aws.partition, settings.aws.console_endpoint)
+        + "; connect-src 'self'"
+    )
+
+
+def keep_address(response: Response) -> None:
+    """Tell nobody, not even our own pages, at which address this page stood: the address is a secret."""
+    response.headers["Referrer-Policy"] = "no-referrer"
 
 
 @lru_cache(maxsize=32)

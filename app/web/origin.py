@@ -26,6 +26,23 @@ def check_form(request: Request, settings: Settings) -> None:
         raise CrossSite(f"Origin is {origin[:200]!r}")
 
 
+def check_browser(request: Request, settings: Settings) -> None:
+    """For forms without a session, whose token could be checked: a browser must say that it was our page.
+
+    A page with `Referrer-Policy: no-referrer` sends `Origin: null` (Fetch, "append a request `Origin` header"), so
+    that is no answer where `Sec-Fetch-Site` gives one.
+
+    Raises:
+        CrossSite.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is None and origin != settings.base_url:
+        raise CrossSite(f"no Sec-Fetch-Site, and Origin is {str(origin)[:200]!r}")
+    if site is not None and (site != "same-origin" or origin not in (None, "null", settings.base_url)):
+        raise CrossSite(f"Sec-Fetch-Site is {site[:40]!r}, Origin {str(origin)[:200]!r}")
+
+
 def check_api(request: Request, settings: Settings) -> None:
     """For JSON calls with a cookie: as for forms; an address typed by hand (`none`) may be read.
 

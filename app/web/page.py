@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Response, current_app
 
 from app.errors import Refusal
+from app.people import LOCAL, ROOT
 from app.web import times
 from app.web.visit import Visit
 
@@ -26,6 +27,16 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Emergency:
+    """Signed in as root: every page says so."""
+
+    reason: str
+    """As it was written at the sign-in."""
+    ends: str
+    ends_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The head and foot of a page."""
 
@@ -35,6 +46,7 @@ class Frame:
     csrf: str = ""
     administers: bool = False
     """Something under /admin is open to this person."""
+    emergency: Emergency | None = None
 
 
 def frame_of(visit: Visit) -> Frame:
@@ -43,15 +55,27 @@ def frame_of(visit: Visit) -> Frame:
     if session is None:
         return Frame(visit.settings.name, visit.caller.request_id)
     who = session.identity
-    labels = {source: label for source, label, _ in visit.broker.sources()}
+    ends, ends_at = times.clock_time(session.expires_at, visit.now), times.wire(session.expires_at)
     person = Person(
         name=who.name or who.username,
         username=who.username,
-        source=labels.get(who.source, who.source),
-        ends=times.clock_time(session.expires_at, visit.now),
-        ends_at=times.wire(session.expires_at),
+        source=source_label(visit, who.source),
+        ends=ends,
+        ends_at=ends_at,
     )
-    return Frame(visit.settings.name, visit.caller.request_id, person, session.csrf, _administers(visit))
+    emergency = None
+    if who.source == ROOT:
+        emergency = Emergency(" ".join(who.claims.get("reason", ())), ends, ends_at)
+    return Frame(
+        visit.settings.name, visit.caller.request_id, person, session.csrf, _administers(visit), emergency
+    )
+
+
+def source_label(visit: Visit, source: str) -> str:
+    """What people call a source; its id where it is gone."""
+    labels: dict[str, str] = {known: label for known, label, _ in visit.broker.sources()}
+    labels |= {LOCAL: visit.settings.local or "Local users", ROOT: "Break-glass"}
+    return labels.get(source, source)
 
 
 def _administers(visit: Visit) -> bool:
@@ -70,6 +94,14 @@ def render(template: str, page: object, frame: Frame, status: int = 200) -> Resp
 def show(template: str, page: object, visit: Visit) -> Response:
     """A page for this visit."""
     return render(template, page, frame_of(visit))
+
+
+def refused(response: Response, refusal: Refusal) -> Response:
+    """A page that is shown again because of a refusal, with that one's status."""
+    response.status_code = refusal.status
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def see_other(target: str) -> Response:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
 
 LONGEST = 2048
 """An authorization request with everything in it has about 600."""
@@ -18,6 +19,13 @@ def own_path(asked: str | None) -> str:
     if asked is None or len(asked) > LONGEST or not _OWN.fullmatch(asked):
         return HOME
     return asked
+
+
+def step_up(members: Mapping[str, object]) -> str:
+    """Where a refusal's own members (`step_up.url`) say that a factor is to be proven, on this site; else empty."""
+    asked = members.get("step_up")
+    url = urlsplit(str(asked.get("url", ""))) if isinstance(asked, Mapping) else urlsplit("")
+    return own_path(f"{url.path}?{url.query}") if url.path == "/step-up" else ""
 
 
 def with_next(path: str, target: str) -> str:

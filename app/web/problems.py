@@ -9,13 +9,17 @@ from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
+    AccessRefused,
     AskRefused,
+    ChallengeOver,
     CrossSite,
     Internal,
     Malformed,
     MediaType,
     MethodNotAllowed,
+    MfaRequired,
     NotSignedIn,
+    ProofNotRecent,
     ProofRefused,
     Refusal,
     ScopeTooNarrow,
@@ -24,7 +28,7 @@ from app.errors import (
     Unknown,
 )
 from app.model import Scope
-from app.web import page
+from app.web import page, paths
 
 MEDIA = "application/problem+json"
 _HTTP: dict[int, type[Refusal]] = {
@@ -75,8 +79,12 @@ def wants_json(request: Request) -> bool:
 
 
 def as_problem(refusal: Refusal, request_id: str, scope: Scope | None = None) -> Response:
-    """RFC 9457, with the members that SURFACE promises; `scope` is what a token would have needed."""
+    """RFC 9457, with the members that SURFACE promises; `scope` is what a token would have needed.
+
+    What a refusal adds (3.2, "Extension Members") never takes the place of those.
+    """
     body = {
+        **refusal.members,
         "type": f"urn:daypass:error:{refusal.code}",
         "title": refusal.title,
         "status": refusal.status,
@@ -91,7 +99,7 @@ def as_page(
     refusal: Refusal, frame: page.Frame, at: str, back: str | None = None, why: str | None = None
 ) -> Response:
     """The same for a person: what happened, what to do, and what to quote when asking for help."""
-    action, href = _way_on(refusal, back)
+    action, href = _way_on(refusal, back, signed_in=frame.person is not None)
     shown = ErrorPage(
         refusal.title, refusal.words, refusal.code, refusal.status, frame.request_id, at, action, href, why
     )
@@ -105,10 +113,16 @@ def last_resort(request_id: str) -> Response:
     return Response(text, status=internal.status, content_type="text/plain; charset=utf-8")
 
 
-def _way_on(refusal: Refusal, back: str | None) -> tuple[str, str]:
+def _way_on(refusal: Refusal, back: str | None, *, signed_in: bool) -> tuple[str, str]:
     if back is not None and isinstance(refusal, AskRefused | CrossSite):
         return "Go back", back
-    if isinstance(refusal, ProofRefused):
+    if isinstance(refusal, MfaRequired) and (href := paths.step_up(refusal.members)):
+        return "Prove it and go on", href
+    if isinstance(refusal, ProofNotRecent):
+        return "Prove that it is you", "/security/prove"
+    if isinstance(refusal, ChallengeOver) and signed_in:
+        return "Go to my roles", "/"
+    if isinstance(refusal, ProofRefused) or (isinstance(refusal, AccessRefused) and not signed_in):
         return "Go to the sign-in page", "/sign-in"
     return "Go to my roles", "/"
 

@@ -47,6 +47,9 @@ class Csrf(StrEnum):
     """Origin or Sec-Fetch-Site; JSON only. Not with a token: no browser adds one by itself."""
     PENDING = "pending"
     """Only the answer to a sign-in that this browser started is taken."""
+    BROWSER = "browser"
+    """With a POST, Origin or Sec-Fetch-Site, one of which must be there: a form before there is a session. What comes
+    of it is bound to the secret in the browser's short-lived cookie."""
     PROOF = "proof"
     """No cookie is looked at: what counts is proven in the request itself."""
 

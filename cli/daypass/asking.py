@@ -69,4 +69,5 @@ def _name(context: Context) -> str:
 
 
 def _line(each: Role) -> str:
-    return f"{each.label}  {each.account}  {each.description}".rstrip()
+    proof = f"  (needs {each.factor})" if each.factor else ""
+    return f"{each.label}  {each.account}  {each.description}".rstrip() + proof

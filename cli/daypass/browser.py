@@ -64,6 +64,16 @@ def by_device(context: Context) -> bool:
     return earlier == "device" if earlier else here != "desktop"
 
 
+def opens(context: Context) -> bool:
+    """True where an address is opened here: there is a browser, and nobody said on the command line, or at the last
+    sign-in in such a place, that it should only be printed."""
+    options = context.options
+    if options.no_browser or by_device(context):
+        return False
+    here = place(context.platform, context.environ)
+    return bool(options.browser) or settings.remembered(context.paths, f"sign-in: {here}") != "no browser"
+
+
 def named(context: Context) -> list[str]:
     """The command that somebody named: --browser, BROWSER, the configuration, in this order. Empty: none."""
     if context.options.browser not in ("", AUTO):

@@ -69,6 +69,8 @@ class SignInOptions:
     """Open nothing; print the address."""
     browser: str = ""
     """The command that opens an address."""
+    no_wait: bool = False
+    """Do not wait for a second factor: say where it is proven, and end."""
 
 
 def detect(platform: str, environ: Mapping[str, str]) -> str:

@@ -27,12 +27,18 @@ def get(context: Context, role_arn: str, *, login: bool = False, duration: int |
     """Credentials that have at least ten minutes left (short lives: a third).
 
     Args:
-        login: sign in where that is needed; the configuration's `login = yes` says so too.
+        login: sign in, or prove a second factor, where that is needed; the configuration's `login = yes` says so too.
         duration: seconds, 900 to 3600; None: as the broker gives.
 
     Raises:
-        SignInNeeded (3), Fail: denied (4), unreachable (5), AWS (6), Local (7).
+        SignInNeeded (3), Fail: denied (4), unreachable (5), AWS (6), Local (7), ProofNeeded (8).
     """
+    login = login or context.settings.login
+    # Not under the role's lock: others who want it hear at once what is needed.
+    return session.proving(context, lambda: _got(context, role_arn, duration, login=login), login=login)
+
+
+def _got(context: Context, role_arn: str, duration: int | None, *, login: bool) -> Pass:
     name = cache.name_of(role_arn, duration)
     with contextlib.suppress(Unwritable):  # what is good in a full disk's cache is served all the same
         cache.stamp(context)
@@ -41,7 +47,7 @@ def get(context: Context, role_arn: str, *, login: bool = False, duration: int |
         with locks.held(cache.role_lock_path(context, name), what="another daypass that fetches this role"):
             kept = cache.read(context, name)
             if kept is None or not kept.serves(context.now()):
-                kept = _fetched(context, name, role_arn, duration, login=login or context.settings.login)
+                kept = _fetched(context, name, role_arn, duration, login=login)
         return kept.given
     if kept.due(context.now()):
         _renew_aside(context, name, role_arn, duration)

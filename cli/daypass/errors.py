@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 DONE = 0
 USAGE = 2
 SIGN_IN = 3
@@ -19,7 +21,9 @@ INTERRUPTED = 130
 class Fail(Exception):
     """The command ends here. `main` prints it and exits with `code`."""
 
-    def __init__(self, code: int, what: str, *, why: str = "", next: str = "", request_id: str = "") -> None:
+    def __init__(
+        self, code: int, what: str, *, why: str = "", next: str = "", request_id: str = "", url: str = ""
+    ) -> None:
         """
         Args:
             code: one of the exit codes above.
@@ -27,6 +31,7 @@ class Fail(Exception):
             why: the reason, a sentence or more; the broker's own words where it was the broker.
             next: the one command to run.
             request_id: what the broker's people can look it up by.
+            url: where a browser settles it.
         """
         super().__init__(what)
         self.code = code
@@ -34,6 +39,7 @@ class Fail(Exception):
         self.why = why
         self.next = next
         self.request_id = request_id
+        self.url = url
 
 
 class Usage(Fail):
@@ -50,6 +56,14 @@ class SignInNeeded(Fail):
         super().__init__(
             SIGN_IN, "A sign-in is needed.", why=why, next="daypass login", request_id=request_id
         )
+
+
+class ProofNeeded(Fail):
+    """The broker wants a second factor first, and says where: exit code 8, unless it is waited for (`stepup`)."""
+
+    def __init__(self, why: str, *, url: str, kinds: Sequence[str] = (), request_id: str = "") -> None:
+        super().__init__(PENDING, "A second factor is needed.", why=why, request_id=request_id, url=url)
+        self.kinds = tuple(kinds)
 
 
 class Local(Fail):

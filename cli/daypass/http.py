@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from daypass import VERSION
 from daypass.context import Context
-from daypass.errors import AWS, DENIED, SIGN_IN, UNREACHABLE, USAGE, Fail
+from daypass.errors import AWS, DENIED, SIGN_IN, UNREACHABLE, USAGE, Fail, ProofNeeded
 from daypass.settings import is_loopback
 
 TIMEOUT = 30.0
@@ -159,10 +159,16 @@ def refused(answer: Answer) -> Fail:
     what = _text(said, "title") or f"The broker refused (HTTP {answer.status})."
     if not what.endswith((".", "!", "?")):
         what += "."
+    step_up = said.get("step_up")
+    if code == MFA_REQUIRED and isinstance(step_up, dict) and _text(step_up, "url"):
+        kinds = [str(kind) for kind in step_up.get("kinds") or ()]
+        return ProofNeeded(why, url=_text(step_up, "url"), kinds=kinds, request_id=answer.request_id)
     exit_code, following = _meaning(answer.status, code)
     return Fail(exit_code, what, why=why, next=following, request_id=answer.request_id)
 
 
+MFA_REQUIRED = "mfa_required"
+"""A second factor of the person's settles it; `step_up` says where."""
 _AWS_CODES = ("sts.", "console.failed")
 """Of the broker's refusals, those that say that AWS said no, or did not answer."""
 

@@ -206,14 +206,7 @@ def _address(context: Context, redirect: str, verifier: str, state: str) -> str:
 
 def _waited(context: Context, url: str, state: str, answers: queue.Queue[Fail | str]) -> str:
     """The code, from the browser or pasted. Raises Fail."""
-    here = browser.place(context.platform, context.environ)
-    opens = not (
-        context.options.no_browser
-        or (
-            not context.options.browser
-            and settings.remembered(context.paths, f"sign-in: {here}") == "no browser"
-        )
-    )
+    opens = browser.opens(context)
     context.output.tell("Sign in in the browser. If none opens, here:" if opens else "Sign in here:")
     context.output.tell(f"  {url}")
     started = browser.opened(context, url) if opens else None

@@ -145,6 +145,7 @@ def _run(
             device=getattr(arguments, "device", False),
             no_browser=getattr(arguments, "no_browser", False),
             browser=getattr(arguments, "browser", None) or "",
+            no_wait=getattr(arguments, "no_wait", False),
         ),
     )
     return _module(arguments.command).run(given, arguments)
@@ -156,7 +157,7 @@ def parser(only: str | None) -> Parser:
         prog="daypass",
         description="Sign in once; each AWS command gets a pass that expires.",
         epilog="Exit codes: 0 done, 2 usage, 3 sign-in needed, 4 denied, 5 broker unreachable, 6 AWS refused, "
-        "7 this machine (files, keychain, lock), 8 approval pending, 130 interrupted.",
+        "7 this machine (files, keychain, lock), 8 waiting for you (a code, a second factor), 130 interrupted.",
         allow_abbrev=False,
         parents=[_common()],
     )

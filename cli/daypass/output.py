@@ -95,7 +95,8 @@ class Output:
     def fail(self, fail: Fail) -> None:
         """What happened, why, the one command to run next, the request id; as JSON where that was asked for."""
         if self.json:
-            parts = {"error": fail.what, "why": fail.why, "next": fail.next, "request_id": fail.request_id}
+            parts = {"error": fail.what, "why": fail.why, "next": fail.next, "url": fail.url}
+            parts["request_id"] = fail.request_id
             told = {name: value for name, value in parts.items() if value}
             self.stderr.write(json.dumps({**told, "exit": fail.code}) + "\n")
             self.stderr.flush()
@@ -104,6 +105,8 @@ class Output:
         lines = [f"{red}daypass:{plain} {clean(fail.what)}"]
         if fail.why and fail.why != fail.what:
             lines.append(f"  {clean(fail.why)}")
+        if fail.url:
+            lines.append(f"  Open: {self.bold(fail.url)}")
         if fail.next:
             lines.append(f"  Run: {self.bold(fail.next)}")
         if fail.request_id:

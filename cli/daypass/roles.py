@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from daypass.errors import DENIED, Fail, Unwritable, Usage
 FRESH = 300.0
 """Seconds for which a list is good without asking."""
 _PAGE = 1000
+_FACTORS = {"webauthn": "a security key or passkey", "totp": "a code from an authenticator app"}
 _ARN = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:role/[!-~]{1,600}", re.ASCII)
 
 
@@ -29,11 +30,26 @@ class Role:
     account_name: str
     name: str
     description: str = ""
+    needs: dict[str, Any] | None = field(default=None, compare=False)
+    """What must be proven first, as the broker says; None: nothing."""
 
     @property
     def label(self) -> str:
         """`ACCOUNT_NAME/ROLE`: how it is shown, and may be typed."""
         return f"{self.account_name or self.account}/{self.name}"
+
+    @property
+    def factor(self) -> str:
+        """The second factor that it needs now, in words; empty if none."""
+        mfa = (self.needs or {}).get("mfa")
+        if not isinstance(mfa, dict):
+            return ""
+        return in_words([str(kind) for kind in mfa.get("kinds") or ()])
+
+
+def in_words(kinds: Sequence[str]) -> str:
+    """Kinds of second factor, any of which does, for people."""
+    return " or ".join(_FACTORS.get(kind, kind) for kind in kinds) or "a second factor"
 
 
 def mine(context: Context, *, login: bool = False, fresh: bool = False) -> list[Role]:
@@ -82,6 +98,11 @@ def cached(context: Context, age: float | None = None) -> list[Role] | None:
         return [_role(row) for row in json.loads(content)]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def outdated(context: Context) -> None:
+    """The list is not what it was: a factor that some roles needed is proven. Raises Local."""
+    files.remove(_file(context))
 
 
 def resolve(context: Context, term: str, *, login: bool = False) -> Role:
@@ -135,12 +156,14 @@ def _fits(role: Role, account: str, named: bool, name: str, *, exact: bool) -> b
 
 
 def _role(row: dict[str, Any]) -> Role:
+    needs = row.get("needs")
     return Role(
         arn=str(row["arn"]),
         account=str(row["account"]),
         account_name=str(row.get("account_name") or ""),
         name=str(row["name"]),
         description=str(row.get("description") or ""),
+        needs=needs if isinstance(needs, dict) else None,
     )
 
 

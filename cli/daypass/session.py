@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from daypass import CLIENT_ID, cache, files, keychain, locks, sealed
 from daypass.context import Context
-from daypass.errors import UNREACHABLE, Fail, Local, SignInNeeded
+from daypass.errors import UNREACHABLE, Fail, Local, ProofNeeded, SignInNeeded
 from daypass.http import Answer, Http, refused
 from daypass.times import instant
 
+T = TypeVar("T")
 MARGIN = 60.0
 """Seconds before its end at which an access token is not used any more."""
 _ENDS_BY_ITSELF = "The sign-in there ends by itself; /security ends it at once."
@@ -98,6 +99,24 @@ def answer(
     if not 200 <= said.status < 300:
         raise refused(said)
     return said, kept.person
+
+
+def proving(context: Context, ask: Callable[[], T], *, login: bool) -> T:
+    """What `ask` gives. Where the broker wants a second factor first, and a sign-in would be opened too (`login`), it
+    is proven meanwhile, and asked once more.
+
+    Raises:
+        ProofNeeded, Fail.
+    """
+    try:
+        return ask()
+    except ProofNeeded as needed:
+        if not login or context.options.no_wait:
+            raise
+        from daypass import stepup
+
+        stepup.settle(context, needed)
+    return ask()
 
 
 def sign_in(context: Context) -> Session:

@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_waiting(parser: argparse.ArgumentParser) -> None:
+    """For commands that go on once a second factor is proven."""
+    parser.add_argument(
+        "--no-wait", action="store_true", help="where a second factor is needed: say where, and end"
+    )
+
+
 def tokens(context: Context) -> Answer:
     """A new sign-in: what the token endpoint answered. The caller holds the sign-in lock.
 

@@ -115,6 +115,11 @@ def roles(files: Mapping[str, str]) -> list[ConfiguredRole]:
     return found
 
 
+def has_local_people(files: Mapping[str, str]) -> bool:
+    """Whether the broker has a sign-in for users of its own."""
+    return bool(_mapping(read(files.get("daypass.yaml", ""))).get("local"))
+
+
 def opened_levels(files: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """Group: the levels of roles that its templates open, besides `allow`."""
     return {

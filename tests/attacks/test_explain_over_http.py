@@ -82,7 +82,7 @@ def explain(acme: SamlCompany, browser: requests.Session, role: str) -> requests
     return browser.get(f"{acme.base_url}/v1/explain", params={"role": role}, timeout=20)
 
 
-def test_a_role_within_reach_is_told_and_refused_with_the_same_words(acme, ben):
+def test_a_role_that_a_factor_opens_is_told_and_refused_with_the_way_to_it(acme, ben):
     told = explain(acme, ben, ADMIN).json()
     assert told["decision"] == "implicitDeny"
     assert told["nearest"] == {
@@ -90,17 +90,14 @@ def test_a_role_within_reach_is_told_and_refused_with_the_same_words(acme, ben):
         "sid": "FreshFactor",
         "failed": "needs MFA in the last 15 minutes; you signed in without",
     }
-    assert told["would_change"] == "Sign in again with a second factor."
+    assert told["would_change"] == "Prove a second factor here."
     answer = acme.ask(ben, ADMIN)
-    refused(answer, "role.forbidden")
-    assert answer.status_code == 403
-    assert (
-        told["nearest"]["failed"] in answer.json()["detail"]
-        and told["would_change"] in answer.json()["detail"]
-    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "mfa_required")
+    assert answer.json()["step_up"]["url"].startswith(f"{acme.base_url}/step-up?role=")
+    assert "This role needs a second factor that you have proven just now" in answer.json()["detail"]
     found = acme.audit("search", "--json", "--kind", "credentials.refused", "--role", ADMIN).stdout
     detail = json.loads(found.splitlines()[0])["detail"]
-    assert detail["code"] == "role.forbidden" and detail["why"].startswith("implicitDeny: ")
+    assert detail["code"] == "mfa_required" and detail["why"].startswith("implicitDeny: ")
 
 
 def test_doing_what_it_says_opens_the_role_until_it_is_too_old(acme):
@@ -115,7 +112,7 @@ def test_doing_what_it_says_opens_the_role_until_it_is_too_old(acme):
     assert re.fullmatch(
         r"needs MFA in the last 15 minutes; yours is 40 minutes( \d+ seconds)? old", told["nearest"]["failed"]
     )
-    assert told["would_change"] == "Sign in again."
+    assert told["would_change"] == "Prove a second factor here."
 
 
 def without_ids(answer: requests.Response) -> str:
@@ -162,7 +159,7 @@ def test_hostile_claims_are_escaped_on_the_page(acme):
     browser = acme.sign_in(attributes=claims(displayName=EVIL, uid=EVIL, costCenter=EVIL))
     answer = browser.get(f"{acme.base_url}/why", params={"role": ADMIN}, timeout=20)
     assert answer.status_code == 200
-    assert "Sign in again with a second factor." in unescape(answer.text)
+    assert "Prove a second factor here." in unescape(answer.text)
     assert "<script>alert" not in answer.text
 
 

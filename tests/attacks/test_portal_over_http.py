@@ -21,6 +21,7 @@ READ_ONLY = "arn:aws:iam::111122223333:role/ReadOnly"
 EVIL = "https://evil.test"
 SESSION = "daypass"
 BINDING = ("daypass-signin", "daypass-signin-lax")
+DEVICE = ("daypass-device", "daypass-device-lax")
 
 
 def keeping() -> str:
@@ -280,15 +281,17 @@ def test_cookies_are_hidden_from_scripts_and_bound_to_this_host(acme: SamlCompan
     done = acme.post(started, acme.response(started))
     lines = [*start.raw.headers.getlist("Set-Cookie"), *done.raw.headers.getlist("Set-Cookie")]
     given = [line for line in lines if "Max-Age=0" not in line]
-    assert {line.partition("=")[0] for line in given} == {SESSION, *BINDING}
+    assert {line.partition("=")[0] for line in given} == {SESSION, *BINDING, *DEVICE}
     for line in given:
         attributes = {part.strip() for part in line.split(";")[1:]}
         assert {"HttpOnly", "Path=/"} <= attributes
         assert not any(part.startswith("Domain") for part in attributes)
-        none = line.startswith("daypass-signin=")
+        name = line.partition("=")[0]
+        none = name in (BINDING[0], DEVICE[0])
         assert ("SameSite=None" in attributes, "Secure" in attributes) == (none, none)
         assert none or "SameSite=Lax" in attributes
-        longest = 12 * 3600 if line.startswith("daypass=") else 600
+        # A known device's opens nothing: it lives for half a year.
+        longest = {SESSION: 12 * 3600, **dict.fromkeys(DEVICE, 180 * 86400)}.get(name, 600)
         assert any(part.startswith("Max-Age=") and int(part[8:]) <= longest for part in attributes)
 
 

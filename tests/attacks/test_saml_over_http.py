@@ -317,16 +317,17 @@ def test_two_sources_may_use_the_same_assertion_id(acme: Production) -> None:
 # --- cookies off loopback ---------------------------------------------------------------------------------
 
 
-def test_both_cookies_are_bound_to_this_host_and_hidden_from_scripts(acme: Production) -> None:
+def test_all_cookies_are_bound_to_this_host_and_hidden_from_scripts(acme: Production) -> None:
     browser = acme.browser()
     start = browser.get(f"{BASE}/sign-in/corp", allow_redirects=False, timeout=20)
     started = acme.begin(browser)
     done = acme.post(started, acme.response(started))
     (binding,) = start.raw.headers.getlist("Set-Cookie")
-    session, taken_back = done.raw.headers.getlist("Set-Cookie")
+    session, device, taken_back = done.raw.headers.getlist("Set-Cookie")
     for line, name, site in (
         (binding, BINDING, "SameSite=None"),
         (session, SESSION, "SameSite=Lax"),
+        (device, f"{SESSION}-device", "SameSite=None"),
         (taken_back, BINDING, "SameSite=None"),
     ):
         first, *attributes = line.split("; ")

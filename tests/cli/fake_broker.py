@@ -61,6 +61,11 @@ class Broker:
         """Seconds that `/v1/credentials` takes."""
         self.refusals: dict[str, tuple[int, dict[str, Any]]] = {}
         """Path: what it answers instead."""
+        self.mfa: dict[str, list[str]] = {}
+        """ARN: kinds of second factor, one of which must have been proven for it."""
+        self.mfa_at: str | None = None
+        self.proves = True
+        """Whoever opens `/step-up` proves the factor there at once."""
         self.interval = 0.05
         self.forms: list[dict[str, str]] = []
         self.server = _Server(("127.0.0.1", 0), _Handler)
@@ -69,6 +74,16 @@ class Broker:
         threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
+
+    def needs(self, arn: str) -> dict[str, Any] | None:
+        """As `GET /v1/roles` says it."""
+        return {"mfa": {"kinds": self.mfa[arn]}} if arn in self.mfa and self.mfa_at is None else None
+
+    def mfa_required(self, arn: str, kinds: list[str]) -> dict[str, Any]:
+        """The refusal that names the address that settles it."""
+        url = f"{self.url}/step-up?{urlencode({'role': arn, 'session': 's-1'})}"
+        told = problem("mfa_required", "It needs MFA; you have none.", "One more proof is needed")
+        return {**told, "step_up": {"url": url, "kinds": kinds}}
 
     def close(self) -> None:
         """Unreachable from now on."""
@@ -89,6 +104,11 @@ class Broker:
             self.access.clear()
             self.refresh.clear()
             self.successors.clear()
+
+    def prove(self) -> None:
+        """The person proves a second factor, now."""
+        with self.lock:
+            self.mfa_at = f"2030-01-01T00:00:{self.asked['GET /step-up']:02}Z"
 
     def tokens(self, family: str) -> dict[str, Any]:
         access, fresh = f"at-{secrets.token_urlsafe(16)}", f"rt-{secrets.token_urlsafe(32)}"
@@ -142,6 +162,11 @@ class _Handler(BaseHTTPRequestHandler):
         if handler is None:
             return self._send(404, problem("not_found", "There is no such page."))
         return handler(broker, query)
+
+    def on_step_up(self, broker: Broker, query: dict[str, str]) -> None:
+        if broker.proves:
+            broker.prove()
+        self._send(200, {})
 
     def on_oauth_authorize(self, broker: Broker, query: dict[str, str]) -> None:
         code = secrets.token_urlsafe(16)
@@ -237,7 +262,11 @@ class _Handler(BaseHTTPRequestHandler):
         if of is not None:
             self._send(
                 200,
-                {**{key: of[key] for key in ("source", "subject", "username")}, "groups": ["engineering"]},
+                {
+                    **{key: of[key] for key in ("source", "subject", "username")},
+                    "groups": ["engineering"],
+                    "authentication": {"mfa": broker.mfa_at is not None, "mfa_at": broker.mfa_at},
+                },
             )
 
     def on_v1_roles(self, broker: Broker, query: dict[str, str]) -> None:
@@ -245,11 +274,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         start, most = int(query.get("cursor", 0)), int(query.get("limit", 100))
         more = str(start + most) if start + most < len(broker.roles) else None
-        self._send(200, {"roles": broker.roles[start : start + most], "cursor": more})
+        listed = [{**each, "needs": broker.needs(each["arn"])} for each in broker.roles[start : start + most]]
+        self._send(200, {"roles": listed, "cursor": more})
 
     def on_v1_credentials(self, broker: Broker, ask: dict[str, Any]) -> None:
         of = self._person(broker)
         if of is None:
+            return
+        if needed := broker.needs(ask["role"]):
+            self._send(403, broker.mfa_required(ask["role"], needed["mfa"]["kinds"]))
             return
         time.sleep(broker.pause)
         number = broker.asked["POST /v1/credentials"]

@@ -22,6 +22,7 @@ from tests.store.builders import identity
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
+RELEASE = "arn:aws:iam::444455556666:role/Release"
 ENGINEERING = "CN=Engineering,OU=Groups,DC=acme,DC=test"
 AUDITORS = "CN=Auditors,OU=Groups,DC=acme,DC=test"
 SRE_ONLY_WITH_FACTOR = {
@@ -104,7 +105,7 @@ def test_a_no_names_the_nearest_allow_both_sides_and_what_would_change_it(ask):
         "Nearest: fresh (Fresh, policies/fresh.json:4) needs MFA in the last 15 minutes; theirs is 40 minutes old."
         in out
     )
-    assert "They can do it themselves: sign in again." in out
+    assert "They can do it themselves: prove a second factor here." in out
     assert "--address" in err
 
 
@@ -194,7 +195,7 @@ def test_attributes_get_every_role_with_its_reason_and_what_could_be_opened(past
     assert status == 0
     assert "person     corp/dora (subject dora-1)" in out and "gets 2 roles" in out
     assert "production/ReadOnly" in out and "by accounts.yaml/444455556666/Developer" in out
-    assert "could open\n  production/Admin" in out and "sign in again with a second factor" in out
+    assert "could open\n  production/Admin" in out and "prove a second factor here" in out
     assert "Nothing of what was pasted was verified" in err
 
 
@@ -224,7 +225,9 @@ def test_the_context_of_an_assertion_counts_as_the_source_says(paste):
     late = {**mobile, "AuthnInstant": "2026-11-24T09:00:00Z"}
     told = json.loads(paste(late, "--json")[1])
     assert ADMIN not in [row["role"] for row in told["roles"]]
-    assert told["within_reach"] == [{"role": ADMIN, "steps": ["sign in again"]}]
+    assert told["within_reach"] == [
+        {"role": role, "steps": ["prove a second factor here"]} for role in (ADMIN, RELEASE)
+    ]
 
 
 CLAIMS = {"sub": "q-1", "preferred_username": "quinn", "groups": ["contractors"], "iat": int(NOW.timestamp())}

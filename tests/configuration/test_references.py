@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.model import OidcProvider, SourceId
+from app.model import Mail, OidcProvider, SourceId
 from tests.configuration.builders import ENVIRON, FILES, edited, loaded, revision, said
 
 PARTNER = "providers/partner.yaml"
@@ -118,6 +118,8 @@ keys: {file: {env: KEYS}}
 trusted_proxies: [{env: PROXY}]
 session: {lifetime: {env: LIFETIME}, idle: 300}
 alerts: [log, {webhook: {env: HOOK}}, {email: {env: MAIL}}, {sns: {env: TOPIC}}]
+mail: {host: {env: MAIL_HOST}, from: {env: MAIL}, port: {env: PORT}, security: {env: SECURITY}}
+local: {label: {env: NAME}}
 aws: {partition: {env: PARTITION}, regions: [{env: REGION}]}
 """,
         "accounts.yaml": """\
@@ -149,6 +151,9 @@ aws: {partition: {env: PARTITION}, regions: [{env: REGION}]}
         "TOPIC": "arn:aws:sns:eu-west-1:111122223333:alarms",
         "PARTITION": "aws",
         "REGION": "eu-west-1",
+        "MAIL_HOST": "mail.acme.test",
+        "PORT": "465",
+        "SECURITY": "tls",
         "LEVEL": "power",
         "GROUP": "sre",
         "POLICY": "no-secrets",
@@ -165,6 +170,8 @@ aws: {partition: {env: PARTITION}, regions: [{env: REGION}]}
         {"email": environ["MAIL"]},
         {"sns": environ["TOPIC"]},
     )
+    assert settings.mail == Mail("mail.acme.test", 465, environ["MAIL"], "tls")
+    assert settings.local == "Acme"
     assert "hunter2" not in repr(made_of_them)
     assert "T0" not in repr(made_of_them)
     role = next(role for role in made_of_them.roles.values() if role.name == "Admin")

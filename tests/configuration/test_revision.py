@@ -59,6 +59,7 @@ def test_the_shipped_company_is_the_one_that_is_promised() -> None:
         "ReadOnly": {"engineering", "finance", "contractors", "auditors"},
         "Billing": {"finance"},
         "Developer": {"engineering"},
+        "Release": set(),
         "AppUploads": {"app/photo-app", "app/photo-app/guests"},
     }
     uploads = RoleArn("arn:aws:iam::444455556666:role/AppUploads")

@@ -494,7 +494,7 @@ def test_one_mistake_makes_no_others() -> None:
 def test_a_key_named_like_pydantics_mark_is_a_key_like_any_other() -> None:
     assert said(edited(A, ("{allow: [sre]}", '{allow: [sre], "[key]": 1}'))) == [
         "config/accounts.yaml:4:27  [key]  unknown key; expected one of `description`, `level`, `max_duration`, `allow`, "
-        "`inline`, `session_policy`, `tags`, `via`, `external_id`"
+        "`inline`, `session_policy`, `tags`, `via`, `external_id`, `break_glass`"
     ]
     assert said(edited(A, ("{allow: [sre]}", '{allow: [sre], tags: {"[key]": x}}'))) == [
         "config/accounts.yaml:4:34  [key]  a tag holds letters, digits, blanks and `_.:/=+-@` only"
@@ -511,8 +511,9 @@ def test_without_its_own_settings_a_configuration_is_nothing() -> None:
 
 
 def test_without_a_provider_nobody_could_sign_in() -> None:
-    assert "config/providers/  holds no provider; nobody could sign in without one" in said(
-        files(corp=None, partner=None)
+    assert (
+        "config/providers/  holds no provider; nobody could sign in without one, or without `local` in daypass.yaml"
+        in said(files(corp=None, partner=None))
     )
 
 

@@ -10,13 +10,16 @@ import json
 import os
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from app.audit import AuditWriter
 from app.clock import SystemClock
+from app.errors import UserTaken
 from app.model import GUEST, Authentication, Identity, Session
+from app.people import Account, Budget
 from app.sealing import Sealer
 from app.store import Store, open_store
 from app.tokens import Approved, CodeGrant, Rotated, SigningKeys
@@ -31,7 +34,12 @@ from tests.store.builders import (
     device_grant,
     event,
     identity,
+    local_user,
+    one_time_link,
     pending,
+    recovery,
+    security_key,
+    session,
 )
 
 
@@ -157,10 +165,169 @@ def begun(store: Store, made: Session) -> str:
     return "begun" if store.refresh_tokens.begin_on_proof(made, None, BOTH, pool="photos") else "over"
 
 
+# --- local people ---------------------------------------------------------------------------------
+
+
+def create_user(store: Store, thread: int) -> bool:
+    return store.users.create(local_user(f"{os.getpid()}-{thread}"), by="operator ops", at=NOW)
+
+
+def change_user(store: Store, thread: int) -> bool:
+    mine = local_user(name=f"{os.getpid()}-{thread}")
+    return store.users.change(mine, 1, by="operator ops", at=NOW) is not None
+
+
+def rename_user(store: Store, thread: int) -> str:
+    """Two users who want to be called the same."""
+    try:
+        mine = local_user(str(thread % 2) * 16, username="wanted")
+        return "renamed" if store.users.change(mine, 1, by="operator ops", at=NOW) else "changed before"
+    except UserTaken:
+        return "taken"
+
+
+def set_password(store: Store, thread: int) -> bool:
+    """Each of them read the account before anybody set a password."""
+    read = Account("5" * 16, epoch=only(store, "SELECT epoch FROM told"))
+    new = replace(read, password=f"{os.getpid()}-{thread}", password_at=NOW + (thread + 1) * MINUTE)
+    return store.users.set_account(new, NOW)
+
+
+def add_factor(store: Store, thread: int) -> bool:
+    name = f"{os.getpid()}-{thread}"
+    return store.factors.add(security_key(name, name), 8)
+
+
+def add_credential(store: Store, thread: int) -> bool:
+    """One device, many people."""
+    name = f"{os.getpid()}-{thread}"
+    return store.factors.add(security_key(name, "the same", subject=name), 8)
+
+
+def advance(store: Store, thread: int) -> bool:
+    return store.factors.advance("f1", 59_000_000, NOW)
+
+
+def climb(store: Store, thread: int) -> list[int]:
+    """Every step that this thread was first to reach."""
+    return [step for step in range(20) if store.factors.advance("f1", step, NOW)]
+
+
+def use_recovery_code(store: Store, thread: int) -> bool:
+    return store.recovery_codes.use(CORP, "ana-7", "code", NOW)
+
+
+def replace_recovery_codes(store: Store, thread: int) -> None:
+    codes = [f"{os.getpid()}-{thread}-{number}" for number in range(10)]
+    store.recovery_codes.replace(CORP, "ana-7", codes, NOW)
+
+
+def take_challenge(store: Store, thread: int) -> bool:
+    return store.challenges.take("handle", BROWSER, NOW) is not None
+
+
+def miss(store: Store, thread: int) -> int:
+    return store.challenges.miss("handle", NOW)
+
+
+def take_link(store: Store, thread: int) -> bool:
+    return store.links.take("link", NOW) is not None
+
+
+def add_link(store: Store, thread: int) -> str:
+    token = f"{os.getpid()}-{thread}"
+    store.links.add(token, one_time_link())
+    return token
+
+
+def reserve(store: Store, thread: int) -> str:
+    """The account's budget is the narrower; the address's may be held in the other order by others."""
+    account = Budget("password/account", "ana", 10, 15 * MINUTE)
+    address = Budget("password/address", "203.0.113.7", 30, 15 * MINUTE)
+    budgets = (account, address) if thread % 2 else (address, account)
+    full = store.guesses.reserve(budgets, NOW)
+    return "counted" if full is None else full.scope
+
+
+def guess_right(store: Store, thread: int) -> bool:
+    budgets = (Budget("password/account", "ana", 1000, 15 * MINUTE),)
+    counted = store.guesses.reserve(budgets, NOW) is None
+    store.guesses.give_back(budgets, NOW)
+    return counted
+
+
+def note_device(store: Store, thread: int) -> bool:
+    return store.known_devices.note(CORP, "ana-7", "cookie", NOW, user_agent="Firefox", address="192.0.2.1")
+
+
+def ask_recovery(store: Store, thread: int) -> bool:
+    return store.recoveries.add(recovery(f"{os.getpid()}-{thread}"))
+
+
+def decide_recovery(store: Store, thread: int) -> bool:
+    return store.recoveries.decide("r1", approved=thread % 2 == 0, by=f"corp/{thread}", now=NOW)
+
+
+def sign_off(store: Store, thread: int) -> bool:
+    return store.root_uses.sign_off("u1", by=f"corp/{thread}", note="", now=NOW)
+
+
+def due(store: Store, thread: int) -> list[str]:
+    return [each.alert.id for each in store.alerts.due(NOW, 100)]
+
+
+def renew(store: Store, thread: int) -> bool:
+    """Step up, while somebody ends the session."""
+    if thread == 0:
+        return store.sessions.end("s1", NOW)
+    token = f"{os.getpid()}-{thread}"
+    store.sessions.renew("s1", token, session(csrf=token), NOW)
+    store.sessions.prove("s1", Authentication(NOW, mfa_at=NOW), NOW)
+    return False
+
+
+def step_up(store: Store, thread: int) -> bool:
+    """In the browser, and for a helper, at once."""
+    done = []
+    for number in range(10):
+        if thread % 2:
+            token = f"{os.getpid()}-{thread}-{number}"
+            done.append(store.sessions.renew("s1", token, session(csrf=token), NOW))
+        else:
+            done.append(store.sessions.prove("s1", Authentication(NOW, mfa_at=NOW), NOW))
+    return all(done)
+
+
+PEOPLE_JOBS = (
+    create_user,
+    change_user,
+    rename_user,
+    set_password,
+    add_factor,
+    add_credential,
+    advance,
+    climb,
+    use_recovery_code,
+    replace_recovery_codes,
+    take_challenge,
+    miss,
+    take_link,
+    add_link,
+    reserve,
+    guess_right,
+    note_device,
+    ask_recovery,
+    decide_recovery,
+    sign_off,
+    due,
+    renew,
+    step_up,
+)
 POOL_JOBS = (identify, bind, claim, claim_and_begin, unlink_and_begin)
 TOKEN_JOBS = (redeem, take_code, rotate, fork, poll, ask, decide, first_key)
 JOBS = {
-    job.__name__: job for job in (take, mark, end, activate, count, chain, opened, *TOKEN_JOBS, *POOL_JOBS)
+    job.__name__: job
+    for job in (take, mark, end, activate, count, chain, opened, *TOKEN_JOBS, *POOL_JOBS, *PEOPLE_JOBS)
 }
 
 

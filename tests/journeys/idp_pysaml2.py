@@ -43,6 +43,7 @@ class Member:
 
 PEOPLE: Final = {
     "ana": Member("pysaml2-4f1c", "Ana Alves", ("cn=engineering,o=acme", "cn=on-call,o=acme")),
+    "ben": Member("pysaml2-2b77", "Ben Bauer", ("cn=engineering,o=acme",)),
     "dan": Member("pysaml2-77d0", "Dan Dorsey", ("cn=facilities,o=acme",)),
 }
 

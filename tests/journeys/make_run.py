@@ -42,7 +42,7 @@ class Demo:
         self._process = Process(
             "demo", [sys.executable, "-m", *command], self._folder, environment(PYTHONPATH=str(ROOT))
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (self.var / "demo.json").exists():
             if self._process.child.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()

@@ -19,7 +19,7 @@ READ_ONLY = "ReadOnly in production"
 )
 def test_a_contractor_gets_keys_and_a_console_capped_by_the_boundary(page, acme):
     steps.sign_in_as_partner(page, acme, "piotr-1")
-    assert page.locator(".role").count() == 1
+    assert page.locator(".role").count() == 2  # ReadOnly, and Release for who proved a factor just now
     who = who_am_i(steps.get_keys(page, READ_ONLY, "15 min"), acme.aws_url)
     assert re.fullmatch(r"arn:aws:sts::111122223333:assumed-role/ReadOnly/piotr-[a-z2-7]{10}", who["Arn"])
 

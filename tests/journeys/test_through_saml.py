@@ -88,7 +88,7 @@ def test_the_same_without_scripts(page, acme):
     steps.sign_in_as_staff(page, acme, scripts=False)
     page.get_by_role("searchbox").fill("sand")
     page.get_by_role("button", name="Search").click()
-    assert page.locator(".role").count() == 1
+    assert page.locator(".role").count() == 2  # Developer and Release
     page.get_by_role("link", name="Show all").click()
     block = steps.get_keys(page, READ_ONLY, "15 min")
     assert "Good for 15 minutes" in says(page)

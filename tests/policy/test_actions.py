@@ -35,8 +35,8 @@ def words(made: dict[str, object], kind: Kind = Kind.IDENTITY) -> list[str]:
             ["daypass has no action `daypass:ReadAudits`; did you mean `daypass:ReadAudit`?"],
         ),
         (
-            statement("Deny", Action="daypass:CreateUser", Resource=actions.AUDIT),
-            ["daypass has no action `daypass:CreateUser`"],
+            statement("Deny", Action="daypass:LendUser", Resource=actions.AUDIT),
+            ["daypass has no action `daypass:LendUser`"],
         ),
         (
             statement("Deny", Action="daypass:Reed*", Resource="*"),
@@ -47,7 +47,7 @@ def words(made: dict[str, object], kind: Kind = Kind.IDENTITY) -> list[str]:
             [
                 "resource `arn:aws:daypass:::trail` names nothing of daypass; the forms are "
                 "arn:aws:daypass:::configuration, arn:aws:daypass:::policy/NAME, arn:aws:daypass:::audit, "
-                "arn:aws:daypass:::person/SOURCE/SUBJECT",
+                "arn:aws:daypass:::person/SOURCE/SUBJECT, arn:aws:daypass:::group/NAME, arn:aws:daypass:::root",
                 "`daypass:ReadAudit` is asked on arn:aws:daypass:::audit, which this statement does not name",
             ],
         ),
@@ -66,7 +66,7 @@ def words(made: dict[str, object], kind: Kind = Kind.IDENTITY) -> list[str]:
         (statement(Action="daypass:ReadPeople", Resource="arn:aws:daypass:::person"), [
             "resource `arn:aws:daypass:::person` names nothing of daypass; the forms are "
             "arn:aws:daypass:::configuration, arn:aws:daypass:::policy/NAME, arn:aws:daypass:::audit, "
-            "arn:aws:daypass:::person/SOURCE/SUBJECT",
+            "arn:aws:daypass:::person/SOURCE/SUBJECT, arn:aws:daypass:::group/NAME, arn:aws:daypass:::root",
             "`daypass:ReadPeople` is asked on arn:aws:daypass:::person/SOURCE/SUBJECT, which this statement does "
             "not name",
         ]),

@@ -67,12 +67,14 @@ def told(
     now: datetime = NOW,
     caller: Caller = CALLER,
     name: str = "Admin",
+    factors: bool = False,
 ) -> Explanation:
+    """`factors`: the broker's own can be proven; most tests are about what the directory can do."""
     person = person or principal("engineering")
     index = Index.compile(revision)
     asked = next(each for each in revision.roles.values() if each.name == name)
     context = index.contexts(person, caller, now)(asked)
-    return explain(index, person, asked, context, now, operator=operator)
+    return explain(index, person, asked, context, now, operator=operator, factors=factors)
 
 
 def with_factor(age: timedelta) -> Principal:
@@ -184,6 +186,79 @@ def test_a_method_and_an_authentication_context_can_be_asked_for():
         ),
     ):
         assert told(policies(text(admin(Condition=condition)))).would_change == step
+
+
+# --- factors of the broker's own --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [CORP, NO_FACTOR])
+@pytest.mark.parametrize("age", [None, timedelta(minutes=40)])
+def test_a_factor_that_the_broker_takes_itself_is_told_before_a_new_sign_in(
+    source: SamlProvider, age: timedelta | None
+):
+    person = principal("engineering") if age is None else with_factor(age)
+    made = told(policies(text(admin(Condition=FACTOR)), providers={CORP.id: source}), person, factors=True)
+    assert made.within_reach and made.would_change == "Prove a second factor here."
+
+
+def test_only_a_passkey_or_a_key_is_told_where_no_other_factor_is_enough():
+    unphishable = {"Bool": {"daypass:PhishingResistant": "true"}}
+    made = told(policies(text(admin(Condition={**FACTOR, **unphishable}))), factors=True)
+    assert made.would_change == "Prove a passkey or a security key here."
+
+
+def test_methods_of_the_sign_in_stay_beside_those_of_a_factor():
+    both = {"ForAllValues:StringEquals": {"daypass:Amr": ["pwd", "otp", "mfa"]}}
+    only = {"ForAllValues:StringEquals": {"daypass:Amr": ["otp", "mfa"]}}
+    step = "Prove a second factor here"
+    assert told(policies(text(admin(Condition={**both, **FACTOR}))), factors=True).would_change == f"{step}."
+    made = told(policies(text(admin(Condition={**only, **FACTOR}))), factors=True)
+    assert made.would_change == f"{step}, and sign in again with the method `otp`."
+
+
+def test_a_factor_and_a_new_sign_in_are_told_together_where_both_are_needed():
+    recent = {"NumericLessThan": {"aws:MultiFactorAuthAge": "900", "daypass:AuthenticationAge": "900"}}
+    revision = policies(text(admin(Condition=recent)), providers={CORP.id: NO_FACTOR})
+    old = replace(
+        principal("engineering"),
+        identity=replace(principal().identity, authentication=Authentication(NOW - timedelta(hours=2))),
+    )
+    made = told(revision, old, factors=True)
+    assert made.would_change == "Prove a second factor here, and sign in again."
+    assert not told(revision, old).within_reach
+
+
+def test_a_factor_is_needed_anew_after_waiting():
+    both = {**FACTOR, "DateGreaterThan": {"aws:CurrentTime": "2026-11-24T18:00:00Z"}}
+    made = told(policies(text(admin(Condition=both))), with_factor(timedelta(minutes=1)), factors=True)
+    assert made.would_change == "Prove a second factor here, and ask again from 18:00:01 UTC."
+
+
+def test_what_no_factor_opens_stays_out_of_reach():
+    revision = policies(text(admin(Condition={**FACTOR, **ANA_ONLY})))
+    assert not told(revision, factors=True).within_reach
+
+
+def test_a_guest_has_no_factor_to_prove():
+    guest = principal("engineering", source="guest")
+    assert not told(policies(text(admin(Condition=FACTOR))), guest, factors=True).within_reach
+
+
+# --- root -------------------------------------------------------------------------------------------
+
+ROOT = replace(principal(source="root", username="root"), root=True)
+GLASS = replace(ADMIN, break_glass=True)
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_root_is_told_of_the_mark_alone(operator: bool):
+    deny = (("org", (text(admin("Deny"), name="cap"),)),)
+    made = told(policies(roles=(GLASS,), guardrails=deny), ROOT, operator=operator)
+    assert made.decision.allowed
+    assert made.why == "This role is marked for emergencies (`break_glass`), and root may use those."
+    shut = told(policies(text(admin())), ROOT, operator=operator)
+    assert (shut.decision.allowed, shut.within_reach, shut.nearest) == (False, False, None)
+    assert ("break_glass: true" in shut.would_change) is operator
 
 
 def test_plain_http_is_told_to_come_over_https():

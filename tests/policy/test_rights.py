@@ -265,6 +265,77 @@ def test_what_is_said_to_be_permitted_somewhere_is_permitted_somewhere() -> None
     assert yes > 50
 
 
+def test_whatever_is_permitted_in_some_request_is_conceivable() -> None:
+    dice = random.Random(7)
+    permitted = beside = impossible = 0
+    resources = (AUDIT, CONFIGURATION, ANA, actions.policy_resource("web-a"), actions.group_resource("sre"))
+    for _ in range(300):
+        body = {"Version": "2012-10-17", "Statement": [_roll(dice) for _ in range(dice.randint(1, 3))]}
+        made = compiled(body, name="delegated")
+        index = Index.compile(
+            revision(groups=[Group("auditors", policies=("delegated",))], policies=[made.source])
+        )
+        contexts = [RequestContext.of(roll_context(dice)) for _ in range(3)]
+        for row in actions.ACTIONS:
+            conceivable = index.conceivable(principal("auditors"), row)
+            impossible += not conceivable
+            beside += conceivable
+            for context in contexts:
+                if any(
+                    index.permits(principal("auditors"), row.name, on, context).allowed
+                    for on in resources
+                    if on.startswith(actions.PREFIX + row.kind)
+                ):
+                    permitted += 1
+                    assert conceivable, (row, body)
+                assert conceivable or not index.permits_anywhere(principal("auditors"), row, context), (
+                    row,
+                    body,
+                )
+    assert min(permitted, beside, impossible) > 50
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], True),
+        ([statement("Deny", Action="daypass:*")], False),
+        ([statement("Deny", Action="daypass:*", Resource=ANA)], True),
+        (
+            [
+                statement(
+                    "Deny", Action="daypass:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+                )
+            ],
+            True,
+        ),
+    ],
+)
+def test_what_a_condition_or_a_name_only_narrows_is_conceivable(
+    more: list[dict[str, object]], expected: bool
+) -> None:
+    later = {"DateGreaterThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}}
+    index = index_of(allow("ReadPeople", Condition=later), *more)
+    who = principal("auditors")
+    assert not index.permits_anywhere(who, actions.READ_PEOPLE, index.contexts(who, CALLER, NOW).person)
+    assert index.conceivable(who, actions.READ_PEOPLE) is expected
+    assert not index.conceivable(who, actions.READ_AUDIT)
+    assert not index.conceivable(principal("engineering"), actions.READ_PEOPLE)
+
+
+def test_a_guardrail_or_boundary_without_it_makes_it_inconceivable() -> None:
+    roles = (text(statement(Action="sts:AssumeRole"), name="roles"),)
+    capped = index_of(allow("ReadPeople"), guardrails=(("one", roles),))
+    assert not capped.conceivable(principal("auditors"), actions.READ_PEOPLE)
+    index = index_of(allow("ReadPeople"), policies=roles)
+    bounded = dataclasses.replace(principal("auditors"), boundary="roles")
+    assert index.conceivable(principal("auditors"), actions.READ_PEOPLE)
+    assert not index.conceivable(bounded, actions.READ_PEOPLE)
+    assert index.conceivable(dataclasses.replace(bounded, root=True), actions.READ_PEOPLE)
+    with pytest.raises(Unavailable):
+        index.conceivable(principal(policies=("gone",)), actions.READ_PEOPLE)
+
+
 def test_the_source_is_part_of_a_persons_name() -> None:
     index = index_of(allow("ReadPeople", on="arn:aws:daypass:::person/corp/*"))
     assert ask(index, "ReadPeople", actions.person_resource(SourceId("corp"), "x")).allowed

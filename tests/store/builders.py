@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from app.audit import Record, render
-from app.model import AuditEvent, AuditKind, Authentication, Identity, Pending, Session, SourceId
+from app.model import (
+    AuditEvent,
+    AuditKind,
+    Authentication,
+    Identity,
+    Pending,
+    PolicyText,
+    Session,
+    SourceId,
+)
+from app.people import Alert, Challenge, Factor, Link, LocalUser, Recovery, RootUse
 from app.tokens import CodeGrant, DeviceGrant
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
@@ -130,3 +140,90 @@ def event(request_id: str = "req-1", **changes) -> AuditEvent:
 
 def record(request_id: str = "req-1", **changes) -> Record:
     return render(event(request_id, **changes))
+
+
+def local_user(id: str = "5" * 16, **changes) -> LocalUser:
+    values = {
+        "username": "ana",
+        "name": "Ana Ålund",
+        "email": "ana@acme.test",
+        "groups": ("engineering", "sre"),
+        "policies": ("aws:ReadOnlyAccess", "office-hours"),
+        "inline": (PolicyText("own", '{"Version": "2012-10-17"}', "user/ana/own"),),
+        "boundary": "contractors",
+    }
+    return LocalUser(id, **(values | changes))
+
+
+def factor(id: str = "f1", **changes) -> Factor:
+    values = {
+        "source": CORP,
+        "subject": "ana-7",
+        "kind": "totp",
+        "name": "Ana's phone",
+        "enrolled_at": NOW,
+        "space": "e" * 64,
+        "first": True,
+        "facts": {"secret": "SECRETINTHECLEAR"},
+    }
+    return Factor(id, **(values | changes))
+
+
+def security_key(id: str = "k1", credential: str = "credential-1", **changes) -> Factor:
+    facts = {"credential": credential, "public_key": "cose", "user_handle": "handle", "backed_up": "false"}
+    values = {"kind": "webauthn", "name": "Ana's key", "facts": facts, "counter": 0}
+    return factor(id, **(values | changes))
+
+
+def challenge(handle: str = "handle", **changes) -> Challenge:
+    values = {
+        "purpose": "sign_in",
+        "browser": BROWSER,
+        "created_at": NOW,
+        "expires_at": NOW + 10 * MINUTE,
+        "source": CORP,
+        "subject": "ana-7",
+        "next": "/roles",
+        "facts": {"asked": "challenge-in-the-clear"},
+    }
+    return Challenge(handle, **(values | changes))
+
+
+def one_time_link(**changes) -> Link:
+    values = {"purpose": "password", "user": "5" * 16, "expires_at": NOW + HOUR, "by": "operator ops"}
+    return Link(**(values | changes))
+
+
+def recovery(id: str = "r1", **changes) -> Recovery:
+    values = {
+        "source": CORP,
+        "subject": "ana-7",
+        "username": "ana",
+        "reason": "lost her phone",
+        "asked_by": "corp/ben-3",
+        "asked_at": NOW,
+        "expires_at": NOW + 24 * HOUR,
+    }
+    return Recovery(id, **(values | changes))
+
+
+def root_use(id: str = "u1", **changes) -> RootUse:
+    values = {
+        "at": NOW,
+        "reason": "the directory is down",
+        "address": "203.0.113.7",
+        "session": "s9",
+        "ends_at": NOW + 15 * MINUTE,
+    }
+    return RootUse(id, **(values | changes))
+
+
+def alert(id: str = "a1", **changes) -> Alert:
+    values = {
+        "kind": "root.used",
+        "at": NOW,
+        "title": "Root was used",
+        "text": "Somebody signed in as root.",
+        "facts": {"reason": "the directory is down"},
+    }
+    return Alert(id, **(values | changes))

@@ -47,10 +47,12 @@ from app.model import (
     SourceId,
     StatementRef,
 )
+from app.people import Asked
 from app.policy.actions import AdminAction
 from app.web import make_app
 from app.web.doors import AdministrationDoor
 from tests.web.apps import FakeApps
+from tests.web.local_people import FakePeople, Wanted
 
 NOW = datetime(2026, 11, 24, 10, 10, tzinfo=UTC)
 BASE = "http://localhost:8000"
@@ -128,7 +130,7 @@ class FixedClock:
 
 
 @dataclass
-class FakeBroker(FakeApps):
+class FakeBroker(FakePeople, FakeApps):
     """Does what the broker promises to the web layer, in memory; `fail` makes a method raise."""
 
     entitlements: Sequence[Entitlement] = tuple(Entitlement(role) for role in ROLES)
@@ -156,6 +158,8 @@ class FakeBroker(FakeApps):
             within_reach=True,
         )
     )
+    factor_after_directory: bool = False
+    """People of directories are asked for a factor here."""
     outbound: str = "http://127.0.0.1:8001/sso?SAMLRequest=x"
 
     def sources(self) -> Sequence[tuple[SourceId, str, str]]:
@@ -168,7 +172,9 @@ class FakeBroker(FakeApps):
         self.pending[key := secrets.token_urlsafe(32)] = (source, ask)
         return Outbound(f"{self.outbound}&RelayState={key}")
 
-    def sign_in(self, proof: Proof, *, caller: Caller, previous: str | None = None) -> SignedIn:
+    def sign_in(
+        self, proof: Proof, *, caller: Caller, previous: str | None = None, device: str = ""
+    ) -> SignedIn | Asked:
         self._enter("sign_in", caller, proof)
         self._source(proof.source)
         key = proof.fields.get("RelayState") or proof.fields.get("state") or ""
@@ -177,7 +183,10 @@ class FakeBroker(FakeApps):
             raise SignInNotOurs("no such pending sign-in")
         del self.pending[key]
         self.cookies.pop(previous or "", None)
+        self.devices_seen.append(device)
         made = self.new_session()
+        if self.factor_after_directory:
+            return self._want(Wanted("sign_in", proof.browser, ask.next, made.identity))
         later = self.now - made.created_at  # by the clock that the test runs on
         made = replace(
             made,
@@ -275,6 +284,10 @@ class NothingToAdminister:
 
     revisions = difference = plan_roll_back = roll_back = search_audit = refuse
     people = explain = choices = draft = plan = apply = refuse
+    users = groups = user_choices = new_user = rights_over = user = user_history = refuse
+    create_user = change_user = restore_user = delete_user = password_link = refuse
+    factors = recoveries = ask_recovery = decide_recovery = sessions_of = end_sessions = refuse
+    root_state = root_uses = sign_off_root = refuse
 
 
 @dataclass

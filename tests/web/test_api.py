@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from app.errors import StsFailed, TooMany
-from app.model import Entitlement
+from app.errors import MfaRequired, StsFailed, TooMany
+from app.model import Authentication, Entitlement
 from app.web import TABLE
 from app.web.api.openapi import OPERATIONS
-from tests.web.builders import ARN, BASE, EVIL, FORBIDDEN, ROLES, SECRET, TOKEN, World, https_settings, role
+from tests.web.builders import (
+    ARN,
+    BASE,
+    EVIL,
+    FORBIDDEN,
+    NOW,
+    ROLES,
+    SECRET,
+    TOKEN,
+    World,
+    https_settings,
+    role,
+    session,
+)
 
 PROBLEM = {"type", "title", "status", "detail", "code", "request_id"}
 
@@ -36,7 +51,7 @@ def test_me_has_the_promised_shape():
         "name": "Ana Lindqvist",
         "email": "ana@acme.test",
         "groups": ["engineering", "sre"],
-        "authentication": {"at": "2026-11-24T10:10:00Z", "methods": ["pwd"], "mfa": False},
+        "authentication": {"at": "2026-11-24T10:10:00Z", "methods": ["pwd"], "mfa": False, "mfa_at": None},
         "session": {"id": "s-1", "expires_at": "2026-11-24T22:10:00Z"},
     }
 
@@ -53,6 +68,26 @@ def test_roles_have_the_promised_shape():
         "max_duration": 3600,
         "needs": None,
     }
+
+
+def test_me_says_when_a_second_factor_was_proven():
+    world = World()
+    how = Authentication(at=NOW, methods=("pwd", "otp", "mfa"), mfa_at=NOW + timedelta(minutes=3))
+    world.signed_in(identity=replace(session().identity, authentication=how))
+    assert world.browser.get("/v1/me").json["authentication"] == {
+        "at": "2026-11-24T10:10:00Z",
+        "methods": ["pwd", "otp", "mfa"],
+        "mfa": True,
+        "mfa_at": "2026-11-24T10:13:00Z",
+    }
+
+
+def test_a_role_says_which_second_factor_it_needs():
+    world = signed_in()
+    needs = {"mfa": {"kinds": ["webauthn"]}}
+    world.broker.entitlements = (Entitlement(ROLES[0], needs=needs), Entitlement(ROLES[1]))
+    found = {each["arn"]: each["needs"] for each in world.browser.get("/v1/roles").json["roles"]}
+    assert found == {ROLES[0].arn: needs, ROLES[1].arn: None}
 
 
 def test_roles_come_in_pieces_that_join_without_gap_or_double():
@@ -255,6 +290,29 @@ def test_a_refusal_is_problem_json_without_the_operators_detail():
     assert (answer.status_code, answer.content_type) == (502, "application/problem+json")
     assert answer.json["detail"] == StsFailed.default_words
     assert SECRET not in answer.text
+
+
+def test_a_refusal_that_a_second_factor_settles_says_where():
+    world = signed_in()
+    refusal = MfaRequired("operators only")
+    refusal.members = {"step_up": {"url": f"{BASE}/step-up?role={ARN}", "kinds": ["webauthn", "totp"]}}
+    world.broker.fail["credentials"] = refusal
+    answer = post(world, {"role": ARN})
+    assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
+    assert answer.json["code"] == "mfa_required"
+    assert answer.json["step_up"] == refusal.members["step_up"]
+    assert set(answer.json) == {*PROBLEM, "step_up"}
+    assert "operators only" not in answer.text
+
+
+def test_what_a_refusal_adds_takes_the_place_of_nothing():
+    world = signed_in()
+    refusal = MfaRequired()
+    refusal.members = {"code": "other", "status": 200, "request_id": "mine", "step_up": {}}
+    world.broker.fail["credentials"] = refusal
+    answer = post(world, {"role": ARN})
+    assert (answer.status_code, answer.json["status"], answer.json["code"]) == (403, 403, "mfa_required")
+    assert answer.json["request_id"] == answer.headers["X-Request-Id"]
 
 
 def test_a_limit_says_when_to_come_back():

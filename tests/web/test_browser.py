@@ -219,7 +219,14 @@ def test_a_response_posted_by_another_site_signs_in_the_browser_that_asked(page,
     page.wait_for_url(f"**{KEYS}")
     assert "Keys for Admin" in page.inner_text("h1")
     cookies = {cookie["name"] for cookie in page.context.cookies(site.base)}
-    assert cookies == {"daypass"}
+    assert cookies == {"daypass", "daypass-device", "daypass-device-lax"}
+    # Known again, though this answer comes from another site too.
+    page.context.clear_cookies(name="daypass")
+    seen = site.world.broker.devices_seen
+    page.goto(f"{site.base}{KEYS}")
+    page.click("text=Acme staff")
+    page.wait_for_url(f"**{KEYS}")
+    assert seen[-2] == seen[-1] != ""
     assert page.complaints == []
 
 

@@ -84,13 +84,13 @@ def test_many_roles_come_in_pages():
     assert seen == 1500
 
 
-def test_a_role_that_needs_a_stronger_sign_in_has_no_buttons():
+def test_a_role_that_needs_a_second_factor_leads_to_it_and_has_no_button_that_asks_aws():
     world = World()
-    world.broker.entitlements = (Entitlement(ROLES[0], {"mfa": True}),)
+    world.broker.entitlements = (Entitlement(ROLES[0], {"mfa": {"kinds": ["totp"]}}),)
     world.signed_in()
     page = world.browser.get("/").text
-    assert "Needs a stronger sign-in" in page
-    assert ROLES[0].arn not in page
+    assert "Needs a second factor" in page and 'href="/step-up?role=' in page
+    assert f'value="{ROLES[0].arn}"' not in page and 'href="/keys' not in page
 
 
 # --- keys -----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from app.commands.config.changes import (
     printable,
 )
 from app.commands.doors import CANNOT, administration, cannot
+from app.commands.known_people import knowing_administration
 from app.commands.times import zulu
 from app.store import Activation
 
@@ -45,7 +46,7 @@ def history(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def diff(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Compare two revisions. Returns 0 the same, 1 they differ, 2 no such revision."""
     try:
-        with administration(environ) as door:
+        with knowing_administration(environ) as door:
             found = door.diff(asked.a, asked.b)
     except CANNOT as problem:
         return cannot(problem)

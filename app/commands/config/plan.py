@@ -21,7 +21,8 @@ from app.commands.config.changes import (
     source_objects,
 )
 from app.commands.config.words import count
-from app.commands.doors import CANNOT, administration, cannot, operator
+from app.commands.doors import CANNOT, cannot, operator
+from app.commands.known_people import knowing_administration
 from app.configuration import Loaded
 
 _STDIN_WORDS = "Not asked, as this is no terminal: run it again with --yes to do it."
@@ -30,7 +31,7 @@ _STDIN_WORDS = "Not asked, as this is no terminal: run it again with --yes to do
 def plan(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Show what applying would change. Returns 0 nothing, 1 something, 2 it cannot be said."""
     try:
-        with administration(environ) as door:
+        with knowing_administration(environ) as door:
             loaded = door.check()
             if loaded.revision is None:
                 return _wrong(loaded, asked)
@@ -51,7 +52,7 @@ def apply(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if asked.json and not asked.yes:
         return _usage()
     try:
-        with administration(environ, migrate=True) as door:
+        with knowing_administration(environ, migrate=True) as door:
             loaded = door.check()
             if loaded.revision is None:
                 _wrong(loaded, asked)
@@ -68,7 +69,7 @@ def rollback(asked: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if asked.json and not asked.yes:
         return _usage()
     try:
-        with administration(environ) as door:
+        with knowing_administration(environ) as door:
             return _do(door, door.plan_rollback(asked.number), None, asked, f"Go back to {asked.number}?")
     except CANNOT as problem:
         return cannot(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,25 @@ AREAS: Final = (
     Area("/admin/audit", "Audit", "Who signed in, asked, was given or was refused what", actions.READ_AUDIT),
     Area("/admin/people", "People", "Everybody who has signed in, and their groups", actions.READ_PEOPLE),
     Area(
+        "/admin/users",
+        "Users",
+        "Local users: who they are, what they have, and their versions",
+        actions.READ_PEOPLE,
+    ),
+    Area("/admin/groups", "Groups", "What each group carries and opens", actions.READ_PEOPLE),
+    Area(
+        "/admin/recoveries",
+        "Recoveries",
+        "Second factors that are to be taken away: another administrator's word is needed",
+        actions.RECOVER_FACTORS,
+    ),
+    Area(
+        "/admin/root",
+        "Root",
+        "How root stands, and its uses until somebody signs them off",
+        actions.READ_ROOT,
+    ),
+    Area(
         "/admin/why",
         "Explain access",
         "Why somebody may or may not use a role, and what would change it",
@@ -48,6 +68,13 @@ AREAS: Final = (
         actions.WRITE_POLICY,
     ),
 )
+
+
+_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "/admin/revisions": ("/admin/difference", "/admin/roll-back"),
+    "/admin/users": ("/admin/users/new", "/admin/user"),
+}
+"""Pages without a tab of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +98,4 @@ def tabs(visit: Visit, rights: frozenset[AdminAction] | None = None) -> tuple[Ta
 
 
 def _parts_of(area: Area, path: str) -> bool:
-    return area.href == "/admin/revisions" and path in ("/admin/difference", "/admin/roll-back")
+    return path in _PARTS.get(area.href, ())

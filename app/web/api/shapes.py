@@ -26,6 +26,7 @@ def me(session: Session) -> Json:
             "at": times.wire(how.at),
             "methods": list(how.methods),
             "mfa": how.mfa_at is not None,
+            "mfa_at": None if how.mfa_at is None else times.wire(how.mfa_at),
         },
         "session": {"id": session.id, "expires_at": times.wire(session.expires_at)},
     }
@@ -112,6 +113,11 @@ _DURATION = {
     "description": "Life of the credentials in seconds; at most the role's own maximum.",
 }
 _TEXTS = {"type": "array", "items": {"type": "string"}}
+_KINDS = {
+    **_TEXTS,
+    "minItems": 1,
+    "description": "Kinds of second factor that do, best first: `webauthn`, `totp`.",
+}
 
 SCHEMAS: Final[Mapping[str, Json]] = {
     "Me": _object(
@@ -129,6 +135,12 @@ SCHEMAS: Final[Mapping[str, Json]] = {
                     "at": _instant("When."),
                     "methods": {**_TEXTS, "description": "Methods (RFC 8176)."},
                     "mfa": {"type": "boolean", "description": "A second factor was proven."},
+                    "mfa_at": {
+                        **_instant(
+                            "When; changes as soon as one is proven anew, for a program to wait for. Null if none was."
+                        ),
+                        "type": ["string", "null"],
+                    },
                 },
             ),
             "session": _object(
@@ -138,7 +150,7 @@ SCHEMAS: Final[Mapping[str, Json]] = {
         },
     ),
     "Role": _object(
-        "A role that may be assumed.",
+        "A role that may be assumed, at once or after a proof (`needs`).",
         {
             "arn": _text("ARN of the role."),
             "account": _text("Account id, 12 digits.", pattern="^[0-9]{12}$"),
@@ -151,8 +163,14 @@ SCHEMAS: Final[Mapping[str, Json]] = {
                 "description": "Longest life of its credentials in seconds.",
             },
             "needs": {
-                "type": ["object", "null"],
-                "description": "What must be proven first, such as a second factor; null if nothing.",
+                "description": "What must be proven first; null if nothing.",
+                "anyOf": [
+                    {"type": "null"},
+                    _object(
+                        "A proof, after which the role may be used.",
+                        {"mfa": _object("A second factor, proven now.", {"kinds": _KINDS})},
+                    ),
+                ],
             },
         },
     ),
@@ -245,6 +263,15 @@ SCHEMAS: Final[Mapping[str, Json]] = {
             "detail": _text("What happened, then what to do."),
             "code": _text("Stable code."),
             "request_id": _text("To be quoted when asking for help."),
+        },
+        {
+            "step_up": _object(
+                "With `mfa_required`: what opens the role.",
+                {
+                    "url": _text("Where the person proves a second factor, in a browser; then ask again."),
+                    "kinds": _KINDS,
+                },
+            )
         },
     ),
 }

@@ -10,7 +10,7 @@ from flask import Response
 
 from app.errors import AskRefused, Malformed, SignInNotFresh, UserCodeUnknown
 from app.model import DeviceRequest
-from app.web import asks, forms, page, paths, scopes, times
+from app.web import asks, forms, page, paths, records, scopes, times
 from app.web.visit import Visit
 
 _TYPED: Final = 32
@@ -96,7 +96,7 @@ def decide_device(visit: Visit) -> Response:
     except UserCodeUnknown as refusal:
         return _unknown(visit, typed, refusal)
     except SignInNotFresh as refusal:
-        _record(visit, refusal)
+        records.note(visit, refusal)
         return _show(visit, waiting, fresh=False, status=refusal.status)
     decided = DecidedPage(
         allowed=allow,
@@ -139,16 +139,10 @@ def _show(visit: Visit, waiting: DeviceRequest, *, fresh: bool | None = None, st
 
 
 def _unknown(visit: Visit, typed: str, refusal: UserCodeUnknown) -> Response:
-    _record(visit, refusal)
+    records.note(visit, refusal)
     return _ask_code(visit, typed[:_TYPED], refusal.words, refusal.status)
 
 
 def _ask_code(visit: Visit, typed: str = "", wrong: str = "", status: int = 200) -> Response:
     shown = AskCodePage("".join(char for char in typed if char.isprintable()), wrong, _TYPED)
     return page.render("device_ask.html", shown, page.frame_of(visit), status)
-
-
-def _record(visit: Visit, refusal: UserCodeUnknown | SignInNotFresh) -> None:
-    """As the gate does for refusals that it shows itself. Raises Unavailable."""
-    if not refusal.recorded:
-        visit.broker.refused(visit.person, refusal, caller=visit.caller)

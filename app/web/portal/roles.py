@@ -12,7 +12,8 @@ from flask import Response
 
 from app.model import Entitlement
 from app.web import asks, forms, listing
-from app.web.page import show
+from app.web.page import show, source_label
+from app.web.portal import step_up
 from app.web.visit import Visit
 
 PAGE = 200
@@ -35,8 +36,11 @@ class RoleView:
     level_words: str
     """Empty where the role's name says it already."""
     keys_href: str
+    """Through a step-up where a second factor is needed first."""
+    console_href: str
+    """The same for the console; without a step-up it is a form."""
     needs: bool
-    """Something is wanted first, such as a second factor."""
+    """A second factor is needed first."""
     haystack: str
     """What the live search looks in."""
 
@@ -80,7 +84,6 @@ def roles(visit: Visit) -> Response:
     more = None
     if part.cursor is not None:
         more = "/?" + urlencode({"q": q, "cursor": part.cursor} if q else {"cursor": part.cursor})
-    labels = {source: label for source, label, _ in visit.broker.sources()}
     who = visit.person.identity
     page = RolesPage(
         accounts=_accounts(part.entitlements),
@@ -91,7 +94,7 @@ def roles(visit: Visit) -> Response:
         more_href=more,
         groups=who.groups,
         username=who.username,
-        source=labels.get(who.source, who.source),
+        source=source_label(visit, who.source),
     )
     return show("roles.html", page, visit)
 
@@ -99,6 +102,8 @@ def roles(visit: Visit) -> Response:
 def role_view(entitlement: Entitlement) -> RoleView:
     """A role as pages show it."""
     role = entitlement.role
+    arn, needs = quote(role.arn, safe=""), entitlement.needs is not None
+    keys, console = f"/keys?role={arn}", f"/console?role={arn}"
     words = LEVELS.get(role.level, role.level)
     if _squeezed(words) == _squeezed(role.name):
         words = ""
@@ -110,8 +115,9 @@ def role_view(entitlement: Entitlement) -> RoleView:
         description=role.description,
         level=role.level,
         level_words=words,
-        keys_href=f"/keys?role={quote(role.arn, safe='')}",
-        needs=entitlement.needs is not None,
+        keys_href=step_up.path(role.arn, keys) if needs else keys,
+        console_href=step_up.path(role.arn, console) if needs else console,
+        needs=needs,
         haystack=f"{role.account_name} {role.account} {role.name} {role.description} {role.level}".casefold(),
     )
 

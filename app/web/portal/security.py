@@ -1,4 +1,4 @@
-"""Where this person is signed in: browsers, helpers and apps, and how to end each of them."""
+"""What a person signs in with, where they are signed in, and what became of their sign-ins."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from flask import Response
 
 from app.errors import SessionUnknown
 from app.model import Session
-from app.web import forms, times
+from app.people import ROOT
+from app.web import cookies, forms, times
 from app.web.page import see_other, show
-from app.web.portal.session import leave
+from app.web.portal import own_factors
+from app.web.portal.history import EventView, views
+from app.web.portal.own_factors import FactorView
+from app.web.portal.session import leave, left
 from app.web.visit import Visit
 
 OTHERS: Final = "others"
 """In place of a session's id: all but this one."""
+ALL: Final = "all"
+"""In place of a session's id: all, this one too, and known devices are forgotten."""
+_FIRST: Final = 8
+"""Lines of the history that are shown at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,21 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class SecurityPage:
-    """All of them."""
+    """All of it."""
 
+    name: str
+    factors: tuple[FactorView, ...]
+    can_add: bool
+    recovery: bool
+    """There may be recovery codes; root has none."""
+    recovery_left: int
+    has_password: bool
+    known_devices: int
     sessions: tuple[SessionView, ...]
     others: int
-    name: str
+    history: tuple[EventView, ...]
+    earlier: tuple[EventView, ...]
+    """The rest of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ class EndPage:
     """Sure?"""
 
     target: str
-    """A session's id, or `others`."""
+    """A session's id, `others` or `all`."""
     sessions: tuple[SessionView, ...]
     """What would end."""
     here: bool
@@ -64,14 +82,27 @@ class EndPage:
 
 def security(visit: Visit) -> Response:
     """`GET /security`. Raises Unavailable."""
-    mine = visit.broker.sessions(visit.person, caller=visit.caller)
-    views = tuple(_view(visit, session) for session in mine)
-    others = sum(1 for view in views if not view.here)
-    return show("security.html", SecurityPage(views, others, visit.person.identity.username), visit)
+    sessions = visit.broker.sessions(visit.person, caller=visit.caller)
+    mine = visit.broker.own_factors(visit.person, caller=visit.caller)
+    events = views(visit, visit.broker.sign_in_history(visit.person, caller=visit.caller))
+    shown = SecurityPage(
+        name=visit.person.identity.username,
+        factors=tuple(own_factors.view(visit, factor) for factor in mine.factors),
+        can_add=bool(mine.enrolable),
+        recovery=visit.person.identity.source != ROOT,
+        recovery_left=mine.recovery_left,
+        has_password=mine.has_password,
+        known_devices=mine.known_devices,
+        sessions=tuple(_view(visit, session) for session in sessions),
+        others=sum(1 for session in sessions if session.id != visit.person.id),
+        history=events[:_FIRST],
+        earlier=events[_FIRST:],
+    )
+    return show("security.html", shown, visit)
 
 
 def ask_end(visit: Visit) -> Response:
-    """`GET /security/end?session=ID`, or `others`: what would end, before it does.
+    """`GET /security/end?session=ID`, or `others`, or `all`: what would end, before it does.
 
     Raises:
         SessionUnknown, Malformed, Unavailable.
@@ -80,8 +111,8 @@ def ask_end(visit: Visit) -> Response:
     wanted = _wanted(visit, target)
     if not wanted:
         return see_other("/security")  # there are no others any more
-    views = tuple(_view(visit, session) for session in wanted)
-    return show("security_end.html", EndPage(target, views, any(view.here for view in views)), visit)
+    sessions = tuple(_view(visit, session) for session in wanted)
+    return show("security_end.html", EndPage(target, sessions, any(each.here for each in sessions)), visit)
 
 
 def end(visit: Visit) -> Response:
@@ -93,6 +124,11 @@ def end(visit: Visit) -> Response:
     target = forms.form(visit.request, ("session",)).get("session", "")
     if target == visit.person.id:
         return leave(visit)
+    if target == ALL:
+        visit.broker.end_all_sessions(visit.person, caller=visit.caller)
+        response = left(visit)
+        cookies.clear_device(response, visit.settings)
+        return response
     for session in _wanted(visit, target):
         with suppress(SessionUnknown):  # it has ended meanwhile, as was wanted
             visit.broker.end_session(visit.person, session.id, caller=visit.caller)
@@ -101,6 +137,8 @@ def end(visit: Visit) -> Response:
 
 def _wanted(visit: Visit, target: str) -> Sequence[Session]:
     mine = visit.broker.sessions(visit.person, caller=visit.caller)
+    if target == ALL:
+        return mine
     if target == OTHERS:
         return [session for session in mine if session.id != visit.person.id]
     found = [session for session in mine if session.id == target]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
+from app.people import LOCAL
 from app.web import cookies, forms, paths
 from app.web.page import see_other, show
 from app.web.visit import Visit
@@ -38,9 +39,11 @@ def sign_in(visit: Visit) -> Response:
     """`GET /sign-in?next=PATH`: choose a source."""
     fields = forms.query(visit.request, ("next", "ended"))
     target = paths.own_path(fields.get("next"))
+    ways = [(source, label) for source, label, _ in visit.broker.sources()]
+    if label := visit.broker.local_label():
+        ways.append((LOCAL, label))
     sources = tuple(
-        SourceView(label, paths.with_next(f"/sign-in/{source}", target))
-        for source, label, _ in visit.broker.sources()
+        SourceView(label, paths.with_next(f"/sign-in/{source}", target)) for source, label in ways
     )
     ended = visit.session is None and (visit.ended or fields.get("ended") == "1")
     return show("sign_in.html", SignInPage(sources, ended, target), visit)
@@ -55,6 +58,11 @@ def leave(visit: Visit) -> Response:
     """End this browser's session and show the way out. Raises Unavailable."""
     if visit.session is not None:
         visit.broker.sign_out(visit.session, caller=visit.caller)
+    return left(visit)
+
+
+def left(visit: Visit) -> Response:
+    """The way out, after the session has ended."""
     response = see_other("/signed-out")
     cookies.clear_session(response, visit.settings)
     # The page before this one must not come back with the back button.

@@ -11,6 +11,7 @@ from flask import Response
 from app.errors import AskRefused, RoleUnknown
 from app.model import Explanation
 from app.web import asks, forms, page, times
+from app.web.portal.step_up import path as step_up_path
 from app.web.visit import Visit
 
 _SHORT = re.compile(r"([0-9]{12})/([A-Za-z0-9+=,.@_/-]{1,576})", re.ASCII)
@@ -30,6 +31,8 @@ class Answer:
     would_change: str
     decided_by: tuple[str, ...]
     keys_href: str | None
+    step_up_href: str
+    """A second factor would open it: where it is proven; else empty."""
     revision: int | None
 
 
@@ -74,7 +77,7 @@ def why(visit: Visit) -> Response:
         # What people ask of their own case is not put on record; asking for roles that are none of theirs is.
         visit.broker.refused(visit.person, refusal, caller=visit.caller)
         return _show(visit, arn, _none(arn), status=404)
-    return _show(visit, arn, _answer(told))
+    return _show(visit, arn, _answer(told, _step_up(visit, told)))
 
 
 def _whole(typed: str, partition: str) -> str:
@@ -97,11 +100,20 @@ def _none(arn: str) -> Answer:
         ),
         decided_by=(),
         keys_href=None,
+        step_up_href="",
         revision=None,
     )
 
 
-def _answer(told: Explanation) -> Answer:
+def _step_up(visit: Visit, told: Explanation) -> str:
+    if told.decision.allowed or not told.within_reach:
+        return ""
+    mine = visit.broker.roles(visit.person, caller=visit.caller)
+    found = next((item for item in mine if item.role.arn == told.role and item.needs is not None), None)
+    return "" if found is None else step_up_path(told.role, f"/keys?role={quote(told.role, safe='')}")
+
+
+def _answer(told: Explanation, step_up_href: str) -> Answer:
     # What is allowed and cannot be given here says what to do.
     had = told.decision.allowed and not told.would_change
     return Answer(
@@ -114,6 +126,7 @@ def _answer(told: Explanation) -> Answer:
             f"{each.policy}, {each.sid}" if each.sid else each.policy for each in told.decision.matched
         ),
         keys_href=f"/keys?role={quote(told.role, safe='')}" if had else None,
+        step_up_href=step_up_href,
         revision=told.decision.revision,
     )
 
@@ -123,10 +136,9 @@ def _show(
 ) -> Response:
     who = visit.person.identity
     how = who.authentication
-    labels = {source: label for source, label, _ in visit.broker.sources()}
     factor = "no" if how.mfa_at is None else f"yes, at {times.clock_time(how.mfa_at, visit.now)}"
     facts = (
-        Fact("Signed in", f"{labels.get(who.source, who.source)}, {times.clock_time(how.at, visit.now)}"),
+        Fact("Signed in", f"{page.source_label(visit, who.source)}, {times.clock_time(how.at, visit.now)}"),
         Fact("Second factor", factor),
         Fact("Your address", visit.caller.address),
         Fact("Time here", times.clock_time(visit.now, visit.now)),

@@ -6,8 +6,7 @@ from flask import Response
 
 from app.errors import Malformed, SignInNotOurs
 from app.model import Proof, SourceId
-from app.web import cookies, forms, paths
-from app.web.page import see_other
+from app.web import cookies, forms, landing
 from app.web.visit import Visit
 
 _RELAY_STATE = 80
@@ -45,12 +44,9 @@ def callback(visit: Visit, source: str) -> Response:
 
 
 def _finish(visit: Visit, source: str, fields: dict[str, str]) -> Response:
-    proof = Proof(
-        source=SourceId(source), fields=fields, browser=cookies.browser_secret(visit.request, visit.settings)
-    )
+    browser = cookies.browser_secret(visit.request, visit.settings)
+    device = cookies.device_secret(visit.request, visit.settings)
     previous = cookies.session_token(visit.request, visit.settings) or None
-    signed_in = visit.broker.sign_in(proof, caller=visit.caller, previous=previous)
-    response = see_other(paths.own_path(signed_in.next))
-    cookies.set_session(response, visit.settings, signed_in.token, signed_in.session.expires_at - visit.now)
-    cookies.clear_browser(response, visit.settings)
-    return response
+    proof = Proof(source=SourceId(source), fields=fields, browser=browser)
+    result = visit.broker.sign_in(proof, caller=visit.caller, previous=previous, device=device)
+    return landing.arrive(visit, result, browser=browser, device=device)

@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--print", dest="only_print", action="store_true", help="print the link, open nothing"
     )
     signin.add_arguments(parser)
+    signin.add_waiting(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
@@ -38,7 +39,12 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             why="Without it, the console's home opens.",
             next="daypass console --help",
         )
-    link = session.call(context, "POST", "/v1/console-link", json=ask, login=output.interactive)
+    login = output.interactive
+    link = session.proving(
+        context,
+        lambda: session.call(context, "POST", "/v1/console-link", json=ask, login=login),
+        login=login,
+    )
     url = str(link.get("url") or "")
     if not url.startswith(
         ("https://", "http://")

@@ -14,9 +14,12 @@ HELP = "print credentials for a role as credential_process takes them"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """ROLE, --login, --duration and how to sign in."""
     parser.add_argument("role", nargs="?", metavar="ROLE", help="ARN, ACCOUNT/ROLE, or a beginning of it")
-    parser.add_argument("--login", action="store_true", help="sign in where that is needed")
+    parser.add_argument(
+        "--login", action="store_true", help="sign in, or prove a second factor, where that is needed"
+    )
     parser.add_argument("--duration", type=seconds, help="how long they are good: 15m to 1h, or seconds")
     signin.add_arguments(parser)
+    signin.add_waiting(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unset", action="store_true", help="print lines that take the variables away again")
     parser.add_argument("--region", metavar="REGION", help="set this AWS region too")
     signin.add_arguments(parser)
+    signin.add_waiting(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:

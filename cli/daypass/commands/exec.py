@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "Without CMD: a shell. The exit code is CMD's own; 128 and the signal's number where one ended it."
     )
     signin.add_arguments(parser)
+    signin.add_waiting(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:

@@ -33,9 +33,14 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     if context.output.json:
         context.output.document({"roles": [asdict(role) for role in found]})
         return DONE
-    context.output.table(
-        ("ROLE", "ACCOUNT", "DESCRIPTION"), [(role.label, role.account, role.description) for role in found]
+    heads, rows = (
+        ["ROLE", "ACCOUNT", "DESCRIPTION"],
+        [[role.label, role.account, role.description] for role in found],
     )
+    if any(role.factor for role in found):
+        heads.append("NEEDS FIRST")
+        rows = [[*row, role.factor] for row, role in zip(rows, found)]
+    context.output.table(heads, rows)
     if not found:
         context.output.say("No roles." if not words else f"No role has `{' '.join(arguments.term)}`.")
     return DONE

@@ -64,6 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--region", metavar="REGION", help="the region that the metadata endpoint tells")
     signin.add_arguments(parser)
+    signin.add_waiting(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
@@ -230,7 +231,9 @@ def told(context: Context, holder: Holder, variables: dict[str, str]) -> dict[st
 def _switch(context: Context, term: str) -> int:
     output = context.output
     role = asking.role(context, term, login=output.interactive)
-    now = control.ask(context, "POST", "switch", {"role": role.arn})
+    now = session.proving(
+        context, lambda: control.ask(context, "POST", "switch", {"role": role.arn}), login=output.interactive
+    )
     if output.json:
         output.document(_public(now))
     else:

@@ -7,11 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from daypass import asking, session, signin
+from daypass import asking, roles, session, signin
 from daypass.errors import DENIED, DONE, Fail
 
 if TYPE_CHECKING:
     from daypass.context import Context
+    from daypass.roles import Role
 
 HELP = "explain why you may or may not use a role"
 _BY_NUMBER = re.compile(r"([0-9]{12})/([A-Za-z0-9_+=,.@/-]{1,500})")
@@ -33,12 +34,23 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     arn = which(context, arguments.role)
     told = session.call(context, "GET", f"/v1/explain?role={quote(arn, safe='')}", login=output.interactive)
     allowed = told.get("decision") == "allow"
+    role = None if allowed else _mine(context, arn)
     if output.json:
-        output.document(told)
-    else:
-        for line in lines(told, allowed):
-            output.print(line)
+        output.document({**told, "needs": role.needs if role else None})
+        return DONE if allowed else DENIED
+    for line in lines(told, allowed):
+        output.print(line)
+    if role is not None and role.factor:
+        output.print(f"Yours after {role.factor}: the command that uses the role asks for it.")
     return DONE if allowed else DENIED
+
+
+def _mine(context: Context, arn: str) -> Role | None:
+    """The role in my list, where it is if a second factor opens it; None also where that cannot be asked."""
+    try:
+        return next((each for each in roles.mine(context) if each.arn == arn), None)
+    except Fail:
+        return None
 
 
 def which(context: Context, term: str | None) -> str:

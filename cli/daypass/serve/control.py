@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
 from daypass import files, locks, sealed
-from daypass.errors import UNREACHABLE, USAGE, Fail
+from daypass.errors import PENDING, UNREACHABLE, USAGE, Fail, ProofNeeded
 from daypass.serve import local
 
 if TYPE_CHECKING:
@@ -136,11 +136,18 @@ def _told(failure: Fail) -> dict[str, Any]:
         "why": failure.why,
         "next": failure.next,
         "request_id": failure.request_id,
+        "url": failure.url,
+        "kinds": list(getattr(failure, "kinds", ())),
     }
 
 
 def _failure(told: dict[str, Any]) -> Fail:
-    code = told.get("code")
+    code, url, kinds = told.get("code"), told.get("url"), told.get("kinds")
+    if code == PENDING and isinstance(url, str) and url:
+        named = [str(kind) for kind in kinds] if isinstance(kinds, list) else []
+        return ProofNeeded(
+            str(told.get("why") or ""), url=url, kinds=named, request_id=str(told.get("request_id") or "")
+        )
     texts = {name: str(told.get(name) or "") for name in ("why", "next", "request_id")}
     return Fail(
         code if isinstance(code, int) else UNREACHABLE,

@@ -122,6 +122,7 @@ def words(failure: Fail | None) -> str:
     if failure is None:
         return ""
     parts = [failure.what, failure.why if failure.why != failure.what else ""]
+    parts.append(f"Open: {failure.url}" if failure.url else "")
     parts.append(f"Run: {failure.next}" if failure.next else "")
     parts.append(f"(request {failure.request_id})" if failure.request_id else "")
     return " ".join(part for part in parts if part)

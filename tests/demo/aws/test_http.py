@@ -189,6 +189,7 @@ def test_the_shipped_accounts_are_those_of_the_shipped_configuration():
         *(arn(name) for name in ("Admin", "ReadOnly", "Billing", "Hub")),
         arn("Developer", "444455556666"),
         arn("AppUploads", "444455556666"),
+        arn("Release", "444455556666"),
     }
     assert {(bucket.name, bucket.account) for bucket in accounts.buckets.values()} == {
         ("app-uploads", "444455556666")

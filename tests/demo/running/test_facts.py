@@ -222,7 +222,15 @@ def test_the_facts_have_the_shape_that_scripts_lean_on(tmp_path: Path):
     demo = run.Demo(run.Ports(18990), source(tmp_path), tmp_path / "var")
     facts = demo.facts()
     assert json.loads(json.dumps(facts)) == facts
-    assert list(facts) == ["base_url", "sts_endpoint", "console_endpoint", "pid", "providers", "people"]
+    assert list(facts) == [
+        "base_url",
+        "sts_endpoint",
+        "console_endpoint",
+        "pid",
+        "providers",
+        "people",
+        "local",
+    ]
     assert facts["base_url"] == "http://localhost:18990"
     assert facts["sts_endpoint"] == facts["console_endpoint"] == "http://127.0.0.1:19080"
     assert facts["providers"] == [

@@ -8,11 +8,15 @@
   // --- times in the reader's own zone ------------------------------------------------------------
   for (const time of document.querySelectorAll("time[data-local]")) {
     const at = new Date(time.dateTime);
-    const today = at.toDateString() === new Date().toDateString();
+    const now = new Date();
+    const today = at.toDateString() === now.toDateString();
+    const near = Math.abs(at - now) < 6 * 86400e3; // farther away a weekday alone would name another day
     time.title = time.textContent;
     time.textContent = at.toLocaleString(undefined, today
       ? { hour: "2-digit", minute: "2-digit" }
-      : { weekday: "short", hour: "2-digit", minute: "2-digit" });
+      : { ...(near ? { weekday: "short" } : { day: "numeric", month: "short" }),
+          ...(at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" }),
+          hour: "2-digit", minute: "2-digit" });
   }
 
   // --- time left ---------------------------------------------------------------------------------
@@ -59,6 +63,12 @@
         back = setTimeout(() => { label.textContent = words; button.classList.remove("is-done"); }, 2000);
       });
     }
+  }
+
+  // --- printing ----------------------------------------------------------------------------------
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
   }
 
   // --- the shell chosen last time ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The door for those who run the broker: revisions of the configuration, and who can assume what.
+"""Running the broker: revisions of the configuration, and who can assume what.
 
 A change is planned, shown, and activated as planned: if another revision became active meanwhile, it is
 refused. "Activated" is on record before it counts.
@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from hashlib import sha256
-from pathlib import Path
 
 from app.access import Reach, Shift, View, compare, what_can, who_can
-from app.audit import AuditWriter
-from app.clock import Clock
+from app.admin.desk import Desk
 from app.configuration import Loaded, check_folder, clients, load
 from app.drafts import Handed, handed
 from app.errors import (
@@ -28,9 +26,10 @@ from app.errors import (
     RevisionUnusable,
     Unknown,
 )
+from app.everybody import everybody
 from app.model import DEVICE_CODE, AuditEvent, AuditKind, Client, Revision, Role, RoleArn, SourceId
 from app.principal import trust
-from app.store import Activation, KnownPerson, People, Revisions, StoredRevision
+from app.store import Activation, KnownPerson, StoredRevision
 
 _TRIES = 5
 
@@ -128,25 +127,8 @@ class Answer:
     """How many people were looked at."""
 
 
-class Administration:
-    """Runs the broker. `folder` is the configuration folder, `environ` where its secrets are looked up."""
-
-    def __init__(
-        self,
-        *,
-        revisions: Revisions,
-        people: People,
-        audit: AuditWriter,
-        clock: Clock,
-        folder: Path,
-        environ: Mapping[str, str],
-    ) -> None:
-        self._revisions = revisions
-        self._people = people
-        self._audit = audit
-        self._clock = clock
-        self._folder = folder
-        self._environ = environ
+class Configuring(Desk):
+    """Revisions: plan, activate, look back; and who can assume what."""
 
     # --- changing what is active ------------------------------------------------------------------
 
@@ -250,6 +232,15 @@ class Administration:
         """What is active now; None before the first."""
         return next(iter(self._revisions.activations()), None)
 
+    def revision(self) -> Revision:
+        """The active revision, without secrets. Raises Unknown before the first, RevisionUnusable."""
+        stored = self._revisions.latest()
+        if stored is None:
+            raise Unknown(
+                "no revision", words="No revision is active yet. Start the broker, or `config apply`."
+            )
+        return self._load(stored, secrets=False)
+
     def history(self) -> Sequence[Activation]:
         """Every revision, newest first."""
         return self._revisions.activations()
@@ -274,7 +265,7 @@ class Administration:
             RevisionUnknown, RevisionUnusable, StoreUnavailable.
         """
         before, after = self._get(first), self._get(second)
-        people = self._people.all()
+        people = self.everybody()
         views = [View.of(self._load(each, secrets=False)) for each in (before, after)]
         return Comparison(
             before=before,
@@ -287,6 +278,13 @@ class Administration:
         )
 
     # --- who and what -----------------------------------------------------------------------------
+
+    def everybody(self, at: datetime | None = None) -> Sequence[KnownPerson]:
+        """Whom sign-ins have shown, and, where the broker's keys are at hand, local users and root; now or at a time.
+
+        Raises StoreUnavailable.
+        """
+        return everybody(self._people, self._sealed.users if self._sealed is not None else None, at)
 
     def who_can(self, role: str, at: datetime | None = None) -> tuple[Role, Answer]:
         """Who can (or could, at a time) assume a role: by its ARN, ACCOUNT-NAME/ROLE or ACCOUNT-ID/ROLE.
@@ -315,7 +313,7 @@ class Administration:
         latest = self._revisions.latest()
         if latest is not None and latest.digest == revision.digest:
             return Plan(revision, latest.number, restores, (), (), 0, now)
-        people = self._people.all()
+        people = self.everybody()
         after, before, unreadable = View.of(revision), None, ""
         if latest is not None:
             try:
@@ -339,16 +337,7 @@ class Administration:
         )
 
     def _record(self, kind: AuditKind, number: int, detail: Mapping[str, object]) -> None:
-        self._audit.record(
-            AuditEvent(
-                kind=kind,
-                at=self._clock.now(),
-                request_id="-",
-                address="-",
-                revision=number,
-                detail=detail,
-            )
-        )
+        self._write(AuditEvent(kind, self._clock.now(), "-", "-", revision=number, detail=detail))
 
     def _get(self, number: int) -> StoredRevision:
         stored = self._revisions.get(number)
@@ -374,7 +363,7 @@ class Administration:
             words = "No revision was active then." if at is not None else "No revision is active yet."
             raise Unknown("no revision", words=words)
         view = View.of(self._load(stored, secrets=False))
-        return stored, view, time, self._people.all(at)
+        return stored, view, time, self.everybody(at)
 
 
 def files_changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[FileChange, ...]:
