@@ -187,10 +187,10 @@ def test_what_cannot_be_put_on_record_is_not_used(home: Home, monkeypatch: pytes
     handle = begin(home, browser)
     record = AuditWriter.record
 
-    def full(self, event):
+    def full(self, event, within=None):
         if event.kind == "root.used":
             raise AuditUnavailable
-        record(self, event)
+        record(self, event, within)
 
     with monkeypatch.context() as patched:
         patched.setattr(AuditWriter, "record", full)

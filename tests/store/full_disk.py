@@ -32,15 +32,19 @@ def main() -> None:
         except AuditUnavailable:
             refused += 1
     failing = writer.failing_since is not None
+    # A mark is smaller than a record: some may still find room, until none does.
+    marked, marks = "", []
     try:
-        store.once.mark("n", "v", NOW + MINUTE)
-        marked = "marked"
+        for number in range(200):
+            store.once.mark("n", str(number), NOW + MINUTE)
+            marks.append(str(number))
     except StoreUnavailable as refusal:
         marked = refusal.code
     readable = store.check() and store.audit.verify().first_broken is None
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     writer.record(event("after"))
     acknowledged.append("after")
+    marks_hold = not any(store.once.mark("n", value, NOW + MINUTE) for value in marks)
     verified = store.audit.verify()
     print(
         json.dumps(
@@ -49,6 +53,7 @@ def main() -> None:
                 "refused": refused,
                 "failing": failing,
                 "marked": marked,
+                "marks_hold": marks_hold,
                 "readable": readable,
                 "count": verified.count,
                 "first_broken": verified.first_broken,

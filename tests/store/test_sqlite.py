@@ -189,7 +189,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_there_and_later_all_
     told = json.loads(done.stdout)
     assert told["refused"] > 0
     assert told["failing"]
-    assert told["marked"] == "store.unavailable"
+    assert told["marked"] == "store.unavailable" and told["marks_hold"]
     assert told["readable"]
     assert told["first_broken"] is None
     assert not told["failing_after"]
