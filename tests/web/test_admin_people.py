@@ -490,7 +490,7 @@ def test_a_document_that_is_wrong_is_shown_again_with_what_is_wrong(acme: Compan
     assert answer.status_code == 422 and "Effect" in text and typed in text and 'value="mine"' in text
     acme.do("put", policy="mine", text=document("ReadAudit"))
     text = html.unescape(acme.do("put", policy="mine", text=typed).text)
-    assert typed in text and 'id="policy" name="policy" value=""' in text
+    assert typed in text and 'id="policy" type="text" name="policy" value=""' in text
     assert acme.now().version == 2
 
 
