@@ -31,12 +31,14 @@ from app.people import (
     Factor,
     FactorAnswer,
     FactorKind,
+    LocalUser,
     UserState,
 )
 from app.signin.passwords import LONGEST, MOST_BYTES
 
 _NOBODY: Final = "0" * 16
 """Stands for the user that there is not: an id that no user has."""
+_STRANGER: Final = LocalUser(id=_NOBODY, username="nobody", groups=("nobody",))
 _PASSKEY: Final[FactorKind] = "webauthn"
 
 
@@ -70,8 +72,9 @@ class LocalSigningIn(Proving):
         id = user.id if user is not None else _NOBODY
 
         def refused() -> None:
-            if user is not None:
-                self._note_refusal(local_identity(user, Authentication(now)), caller, now)
+            # The same steps for a name that nobody has, up to the record.
+            shown = local_identity(user if user is not None else _STRANGER, Authentication(now))
+            self._note_refusal(shown, caller, now, real=user is not None)
 
         account = self._check_password(
             (LOCAL, id),
@@ -180,14 +183,14 @@ class LocalSigningIn(Proving):
         refused()
         return CredentialsWrong()
 
-    def _note_refusal(self, who: Identity, caller: Caller, now: datetime) -> None:
+    def _note_refusal(self, who: Identity, caller: Caller, now: datetime, *, real: bool = True) -> None:
         """Put a wrong password on record, later and once an account and window: nothing is to be seen in the time of
         the answer, and no attack fills the trail. How many there were is counted by address (`refusals`)."""
         window = int(now.timestamp() // GUESS_WINDOW.total_seconds())
         mark = json.dumps([who.source, who.subject, window])
 
         def work() -> None:
-            if self._store.once.mark("refused password", mark, now + 2 * GUESS_WINDOW):
+            if real and self._store.once.mark("refused password", mark, now + 2 * GUESS_WINDOW):
                 self._record_refusal(who, CredentialsWrong.code, caller, now)
 
         self._afterwards.put(f"refusal {mark}", work)

@@ -143,6 +143,7 @@ def test_the_test_of_times_sees_a_shift_by_a_tenth() -> None:
     assert abs(ranks(one, [chance.gauss(11, 1) for _ in range(120)])) > APART
 
 
+@pytest.mark.alone
 def test_the_time_does_not_tell_who_exists(acme: PeopleCompany) -> None:
     """120 wrong passwords of each kind in one random order over one connection, each from an address of its own; each
     kind is compared with the unknown names by the Mann-Whitney U test (|z| < 5). Whatever else the machine does falls
