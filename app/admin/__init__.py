@@ -10,7 +10,6 @@ from app.admin.configuring import (
     Answer,
     ClientChange,
     Comparison,
-    Configuring,
     FileChange,
     Plan,
     PolicyVersion,
@@ -21,12 +20,12 @@ from app.admin.configuring import (
 from app.admin.desk import By, Notices
 from app.admin.doctoring import Doctoring
 from app.admin.recovering import Recovering
-from app.admin.rooting import GuardingRoot, RootState
+from app.admin.rooting import RootState
 from app.admin.sessions import EndingSessions
 from app.admin.users import INVITED, RESET, UserChange, Users, inline_name
 
 
-class Administration(Configuring, Users, Recovering, EndingSessions, GuardingRoot, Doctoring):
+class Administration(Users, Recovering, EndingSessions, Doctoring):
     """Runs the broker. Safe to use from many threads at once."""
 
 

@@ -7,26 +7,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.access import View, who_can
-from app.admin.desk import By, Desk
+from app.admin.configuring import Configuring
+from app.admin.desk import By
 from app.admin.guarding import asked_at_sign_in, open_groups
 from app.admin.practices import CONFIRMED, Facts, Finding, examine
-from app.admin.rooting import RootState
+from app.admin.rooting import GuardingRoot
 from app.errors import AskRefused
 from app.model import AuditKind
 from app.people import LOCAL, Factor
 from app.store import KnownPerson, Search
 
 
-class Doctoring(Desk):
+class Doctoring(Configuring, GuardingRoot):
     """Best practices, looked at."""
-
-    def root_state(self) -> RootState:
-        """`GuardingRoot` gives it."""
-        raise NotImplementedError
-
-    def everybody(self) -> Sequence[KnownPerson]:
-        """`Configuring` gives it."""
-        raise NotImplementedError
 
     def examine(self) -> Sequence[Finding]:
         """The eighteen practices. Raises Unknown before the first revision, StoreUnavailable, Unavailable."""

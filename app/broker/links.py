@@ -15,8 +15,9 @@ from app.broker import telling
 from app.broker.finishing import CHALLENGE_LIFE, Believed, hash_of
 from app.broker.local_signing_in import plain_name
 from app.broker.own_factors import OwnFactorsAndPassword
-from app.broker.own_people import local_identity, root_identity
+from app.broker.own_people import root_identity
 from app.errors import LinkInvalid, RootOnlyEmergency
+from app.everybody import local_identity
 from app.limits import (
     GUESS_WINDOW,
     LINKS_PER_ACCOUNT,

@@ -16,10 +16,10 @@ from typing import Final
 from app.active import Running
 from app.broker.finishing import CHALLENGE_LIFE, Believed, hash_of
 from app.broker.guessing import password_budgets
-from app.broker.own_people import local_identity
 from app.broker.proofs import proven
 from app.broker.proving import Proving, asked_of, keeping, party_of
 from app.errors import Busy, ChallengeOver, CodeWrong, CredentialsWrong, SignInNotAllowed, SourceUnknown
+from app.everybody import local_identity
 from app.limits import GUESS_WINDOW, REFUSALS_PER_MINUTE, SIGN_IN_REFUSALS, STARTS_PER_MINUTE
 from app.mfa import webauthn
 from app.model import AuditKind, Authentication, Caller, Identity, SignedIn, SignInAsk, SourceId

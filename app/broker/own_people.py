@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from app.model import Authentication, Identity, Session
-from app.people import LOCAL, ROOT, ROOT_SUBJECT, LocalUser
+from app.people import LOCAL, ROOT, ROOT_SUBJECT
 
 
 def own_people(source: str) -> bool:
     """Whether the broker alone vouches for people of this source."""
     return source in (LOCAL, ROOT)
-
-
-def local_identity(user: LocalUser, how: Authentication) -> Identity:
-    """A local user. There are no claims: what counts stands in the user's versions."""
-    return Identity(
-        source=LOCAL,
-        subject=user.id,
-        username=user.username,
-        claims={},
-        authentication=how,
-        name=user.name or None,
-        email=user.email or None,
-        groups=user.groups,
-    )
 
 
 def root_identity(reason: str, how: Authentication) -> Identity:

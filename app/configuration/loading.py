@@ -98,18 +98,21 @@ def load(files: Mapping[str, str], environ: Mapping[str, str], root: Path, *, se
 
 def database(files: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
     """The database that `daypass.yaml` names, however wrong the other files are; None if it does not say."""
-    problems = Problems()
-    place = parse(DAYPASS, files.get(DAYPASS, ""), problems)
-    entry = Reader(Outside(environ), problems, secrets=False).read(DaypassFile, place) if place else None
-    return (entry.value.database or None) if entry else None
+    file = _daypass(files, environ)
+    return (file.database or None) if file else None
 
 
 def key_file(files: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
     """The key file that `daypass.yaml` names, however wrong the other files are; None if it does not say."""
+    file = _daypass(files, environ)
+    return (file.keys.file or None) if file else None
+
+
+def _daypass(files: Mapping[str, str], environ: Mapping[str, str]) -> DaypassFile | None:
     problems = Problems()
     place = parse(DAYPASS, files.get(DAYPASS, ""), problems)
     entry = Reader(Outside(environ), problems, secrets=False).read(DaypassFile, place) if place else None
-    return (entry.value.keys.file or None) if entry else None
+    return entry.value if entry else None
 
 
 def _read(files: Mapping[str, str], reader: Reader) -> _Parts:
