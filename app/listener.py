@@ -13,11 +13,21 @@ import asyncio
 import io
 import logging
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib import import_module
+from queue import SimpleQueue
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
+
+Headers = list[tuple[bytes, bytes]]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Wsgi = Callable[[Message, Callable[..., object]], Iterable[bytes]]
+Answer = tuple[int, Headers, bytes]
+"""Status, headers, whole body."""
 
 MOST: Final = 512 * 1024 + 2
 """Bytes of a body that are kept: more than any address takes (`app/web/route.py`), so that what is longer is
@@ -29,15 +39,21 @@ _UNDERSCORED: Final = frozenset({b"x-amz-sso_bearer_token"})
 `X-Forwarded-For`, which only a proxy may write, so no other is passed on."""
 _ONE_ONLY: Final = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"})
 """Of these the first counts; further ones are not joined to it."""
+_COMMON: Final = 64
+"""Bytes of a header's name whose WSGI name is remembered; it bounds what strangers can put into memory."""
+_SAME: Final[Message] = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.input_terminated": True,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+"""What every request's environment has."""
 
 log = logging.getLogger("daypass.web")
 
-Headers = list[tuple[bytes, bytes]]
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Wsgi = Callable[[Message, Callable[..., object]], Iterable[bytes]]
-LAST_RESORT: Final[tuple[int, Headers, bytes]] = (
+LAST_RESORT: Final[Answer] = (
     503,
     [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")],
     b"Something went wrong here. Nothing was given out.\nCode: internal\n",
@@ -49,22 +65,14 @@ class Listener:
     """An ASGI application (ASGI 3, HTTP) that is a WSGI application inside, on `threads` threads."""
 
     def __init__(self, app: Wsgi, threads: int, deadline: float = DEADLINE) -> None:
-        self._app = app
         self._deadline = deadline
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._threads = _Threads(app, threads)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request."""
         headers: Headers = list(scope["headers"])
         body = await self._body(dict(headers), receive)
-        loop = asyncio.get_running_loop()
-        try:
-            status, given, answer = await loop.run_in_executor(
-                self._pool, answered, self._app, environ(scope, headers, body)
-            )
-        except Exception as error:  # noqa: BLE001 - no thread to be had, or not even an error page
-            log.error("defect", extra={"error": type(error).__name__})
-            status, given, answer = LAST_RESORT
+        status, given, answer = await self._threads.answer(environ(scope, headers, body))
         await send({"type": "http.response.start", "status": status, "headers": given})
         await send({"type": "http.response.body", "body": answer})
 
@@ -84,6 +92,40 @@ class Listener:
         return Late() if cut else io.BytesIO(body)
 
 
+class _Threads:
+    """Those on which the application works. An executor costs a tenth of a whole request more."""
+
+    def __init__(self, app: Wsgi, count: int) -> None:
+        self._app = app
+        self._waiting: SimpleQueue[tuple[asyncio.Future[Answer], Message]] = SimpleQueue()
+        for number in range(count):  # daemons: a stop waits for granian, which waits for what was begun
+            threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
+
+    async def answer(self, request: Message) -> Answer:
+        """The application's answer, or the last resort."""
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.put((told, request))
+        return await told
+
+    def _work(self) -> None:
+        while True:
+            told, request = self._waiting.get()
+            try:
+                answer = answered(self._app, request)
+            except BaseException as error:  # noqa: BLE001 - not even an error page; the thread is needed again
+                log.error("defect", extra={"error": type(error).__name__})
+                answer = LAST_RESORT
+            try:
+                told.get_loop().call_soon_threadsafe(_tell, told, answer)
+            except RuntimeError:
+                return  # the loop is closed: the process ends
+
+
+def _tell(told: asyncio.Future[Answer], answer: Answer) -> None:
+    if not told.done():  # cancelled, where the server gave the request up
+        told.set_result(answer)
+
+
 class Late(io.RawIOBase):
     """A body that did not arrive, or not in time: whoever reads it is told so, who does not need it is not."""
 
@@ -99,31 +141,25 @@ class Late(io.RawIOBase):
 def environ(scope: Message, headers: Headers, body: io.RawIOBase | io.BytesIO) -> Message:
     """The request as WSGI has it (PEP 3333; RFC 3875, 4.1): bytes as the text that latin-1 makes of them."""
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+    path: bytes = scope["raw_path"]
     made: Message = {
+        **_SAME,
         "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "REMOTE_ADDR": str(client[0]),
         "REMOTE_PORT": str(client[1]),
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": body,
-        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     for header, value in headers:
-        if b"_" in header and header not in _UNDERSCORED:
+        key = _known_key(header) if len(header) <= _COMMON else _key(header)
+        if not key:
             continue
-        key = header.decode("latin-1").upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = f"HTTP_{key}"
         if key not in made:
             made[key] = value.decode("latin-1")
         elif key not in _ONE_ONLY:  # RFC 9110, 5.3; RFC 9113, 8.2.3
@@ -131,7 +167,18 @@ def environ(scope: Message, headers: Headers, body: io.RawIOBase | io.BytesIO) -
     return made
 
 
-def answered(app: Wsgi, request: Message) -> tuple[int, Headers, bytes]:
+def _key(header: bytes) -> str:
+    """The name of a header as WSGI has it; empty for one that is not passed on."""
+    if b"_" in header and header not in _UNDERSCORED:
+        return ""
+    key = header.decode("latin-1").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+_known_key: Final = lru_cache(maxsize=512)(_key)
+
+
+def answered(app: Wsgi, request: Message) -> Answer:
     """Status, headers and whole body of the application's answer."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 

@@ -197,6 +197,33 @@ def test_an_application_that_cannot_answer_at_all_is_a_503_that_says_nothing():
     assert talk(method="GET", app=unsendable) == (status, body)
 
 
+def test_a_thread_outlives_whatever_the_application_raises():
+    def leaving(environ: object, start: object) -> Iterable[bytes]:
+        raise SystemExit
+
+    async def twice() -> list[int]:
+        listener, seen = Listener(leaving, 1), []
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: dict[str, object]) -> None:
+            seen.append(message.get("status"))
+
+        for _ in range(2):
+            async with asyncio.timeout(5):
+                await listener({**SCOPE, "headers": []}, receive, send)
+        return [status for status in seen if status]
+
+    assert asyncio.run(twice()) == [503, 503]
+
+
+def test_a_long_name_of_a_header_is_passed_on_like_a_short_one():
+    name = b"x-" + b"a" * 1000
+    assert headers_of((name, b"1"))[f"HTTP_X_{'A' * 1000}"] == "1"
+    assert headers_of((name + b"_b", b"1")).keys() == headers_of().keys()
+
+
 def test_a_target_is_loaded_by_name():
     assert isinstance(load("tests.test_listener:ECHO", 1), Listener)
 
