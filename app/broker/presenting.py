@@ -43,7 +43,6 @@ from app.model import (
     SubjectProof,
     TokenKind,
 )
-from app.signin.oidc_token import unverified_issuer
 from app.signin.seam import Exchangeable, Proven, SubjectToken
 from app.tokens import subject_of
 
@@ -188,7 +187,7 @@ class Presenting(Clients):
 
 def _check_not_ours(token: SubjectToken, base_url: str) -> None:
     """A token of ours proves a sign-in here, not at a provider; nor is it any provider's to look at."""
-    if token.kind != "saml2" and unverified_issuer(token.text) == base_url:
+    if token.kind != "saml2" and token.compact.unverified_issuer == base_url:
         raise SubjectTokenKind(
             "the token is one of ours",
             words="A token of this service is not taken as `subject_token`. Present the one of the person's provider.",

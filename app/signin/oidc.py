@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote_plus
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -47,10 +48,12 @@ from app.signin import oidc_claims, oidc_presented
 from app.signin.oauth2_answers import code_in, is_bearer, json_object, quoted, same
 from app.signin.oidc_discovery import Discovery, Endpoints
 from app.signin.oidc_keys import Keys, PublicKey
-from app.signin.oidc_token import signed_part, signed_payload, unverified_issuer
+from app.signin.oidc_token import IdToken
 from app.signin.places import Places
 from app.signin.presented import check_kind, mark, presented
 from app.signin.seam import Proven, Started, SubjectToken
+
+_TAKES: Final[frozenset[TokenKind]] = frozenset({"id_token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,11 @@ class OidcSource:
     @property
     def takes(self) -> frozenset[TokenKind]:
         """ID tokens, whichever app they are made for; an access token of an OpenID provider names nobody."""
-        return frozenset({"id_token"})
+        return _TAKES
 
     def issued(self, token: SubjectToken) -> bool:
         """Whether an ID token says that it is of this issuer. Nothing is checked."""
-        return token.kind == "id_token" and unverified_issuer(token.text) == self._provider.issuer
+        return token.kind == "id_token" and token.compact.unverified_issuer == self._provider.issuer
 
     def believe(self, token: SubjectToken, accepts: Sequence[str], now: datetime) -> Proven:
         """Believe an ID token that an app presents: signature and claims as at a sign-in, its audience from `accepts`.
@@ -146,13 +149,13 @@ class OidcSource:
         provider = self._provider
         expected = oidc_presented.Presented(provider.issuer, frozenset(accepts), token.nonce)
         with presented(), self._places.one():
-            found, _ = self._signed(token.text, self._discovery.endpoints())
+            found, _ = self._signed(token.compact, self._discovery.endpoints())
             accepted = oidc_presented.check(found, expected, now)
             return Proven(
                 self._mapped(found, oidc_claims.authentication(found, provider.mfa, now)),
                 expires_at=accepted.expires_at,
                 audience=accepted.audience,
-                mark=mark(self.id, signed_part(token.text), accepted.expires_at, now),
+                mark=mark(self.id, token.compact.signed_part, accepted.expires_at, now),
             )
 
     def metadata(self) -> Metadata:
@@ -196,7 +199,7 @@ class OidcSource:
 
     def _identity(self, tokens: _Tokens, nonce: str, endpoints: Endpoints, now: datetime) -> Identity:
         provider = self._provider
-        found, algorithm = self._signed(tokens.id_token, endpoints)
+        found, algorithm = self._signed(IdToken(tokens.id_token), endpoints)
         expected = oidc_claims.Expected(
             provider.issuer, provider.client_id, nonce, algorithm, tokens.access_token
         )
@@ -206,7 +209,7 @@ class OidcSource:
             found = oidc_claims.merged(found, self._userinfo(tokens, endpoints))
         return self._mapped(found, authentication)
 
-    def _signed(self, id_token: str, endpoints: Endpoints) -> tuple[dict[str, object], str]:
+    def _signed(self, token: IdToken, endpoints: Endpoints) -> tuple[dict[str, object], str]:
         """The payload of an ID token whose signature holds, and its algorithm. Raises OidcToken, ProviderFailed."""
         algorithm = ""
 
@@ -215,7 +218,7 @@ class OidcSource:
             algorithm = alg
             return self._keys.find(endpoints.keys, alg, kid)
 
-        return signed_payload(id_token, self._provider.algorithms, find_key), algorithm
+        return token.payload(self._provider.algorithms, find_key), algorithm
 
     def _mapped(self, found: Mapping[str, object], authentication: Authentication) -> Identity:
         return mapping.identity(

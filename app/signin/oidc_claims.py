@@ -6,12 +6,11 @@ is no expiry and `"aud": {"daypass": 1}` no audience.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from authlib.oidc.core.util import create_half_hash
 
@@ -21,7 +20,7 @@ from app.signin.oauth2_answers import same
 
 OLDEST: Final = timedelta(minutes=10)
 """How long ago an ID token that answers our code may have been made; it is made when the code is redeemed."""
-FARTHEST: Final = timedelta(days=366)
+FARTHEST: Final = timedelta(days=366).total_seconds()
 """An expiry beyond this is a mistake (milliseconds, year 9999), and dates beyond that break calendars."""
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 MAX_SUB: Final = 255
@@ -31,6 +30,8 @@ MAX_NAME: Final = 255
 MAX_VALUES: Final = 2_000
 MAX_VALUE: Final = 8_192
 _DEEPEST: Final = 4
+_NUMBERS: Final = (int, float)
+_SCALARS: Final = (str, int, float)
 
 _SPENT: Final = frozenset({"nonce", "at_hash", "c_hash"})
 """Of use for the check of this token only; not kept."""
@@ -90,8 +91,8 @@ def check_subject(claims: Mapping[str, object]) -> None:
 def _check_times(claims: Mapping[str, object], now: datetime) -> None:
     # In seconds, not as dates: a clock at the end of the calendar must refuse, not break.
     today, skew = now.timestamp(), SKEW.total_seconds()
-    expires, issued = seconds_of(claims, "exp", now), seconds_of(claims, "iat", now)
-    not_before, authenticated = seconds_of(claims, "nbf", now), seconds_of(claims, "auth_time", now)
+    expires, issued = seconds_of(claims, "exp", today), seconds_of(claims, "iat", today)
+    not_before, authenticated = seconds_of(claims, "nbf", today), seconds_of(claims, "auth_time", today)
     if expires is None or issued is None:
         raise OidcClaims("`exp` or `iat` is missing")
     if today >= expires + skew:
@@ -106,14 +107,14 @@ def _check_times(claims: Mapping[str, object], now: datetime) -> None:
         raise OidcClaims("`auth_time` lies ahead")
 
 
-def seconds_of(claims: Mapping[str, object], name: str, now: datetime) -> float | None:
-    """A NumericDate (RFC 7519 2): a JSON number of seconds. None if the claim is not there."""
+def seconds_of(claims: Mapping[str, object], name: str, today: float) -> float | None:
+    """A NumericDate (RFC 7519 2): a JSON number of seconds, as `today` is. None if the claim is not there."""
     if name not in claims:
         return None
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise OidcClaims(f"`{name}` is not a number of seconds")
-    if not 0 <= value <= min(now.timestamp() + FARTHEST.total_seconds(), _LAST):  # also ends NaN and infinity
+    if not 0 <= value <= _LAST or value > today + FARTHEST:  # also ends NaN and infinity
         raise OidcClaims(f"`{name}` is no date of this time")
     return float(value)
 
@@ -146,7 +147,7 @@ def authentication(claims: Mapping[str, object], trust: MfaTrust, now: datetime)
     context = claims.get("acr")
     if context is not None and (not isinstance(context, str) or len(context) > MAX_NAME):
         raise OidcClaims("`acr` is not a short string")
-    seconds = seconds_of(claims, "auth_time" if "auth_time" in claims else "iat", now)
+    seconds = seconds_of(claims, "auth_time" if "auth_time" in claims else "iat", now.timestamp())
     if seconds is None:
         raise OidcClaims("`iat` is missing")
     at = datetime.fromtimestamp(seconds, UTC)
@@ -184,42 +185,42 @@ def as_text(claims: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     could make a rule that denies by it stop matching.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name, values in _flat(claims, "", 1):
-        if name in found:
-            raise OidcClaims("two claims have the same (dotted) name")
-        if (
-            len(name) > MAX_NAME
-            or len(values) > MAX_VALUES
-            or any(len(value) > MAX_VALUE for value in values)
-        ):
-            raise OidcClaims("a claim has an overlong name, too many values or an overlong value")
-        found[name] = values
-        if len(found) > MAX_CLAIMS:
-            raise OidcClaims(f"there are more than {MAX_CLAIMS} claims")
+    for name, value in claims.items():
+        if name not in _SPENT:
+            _add(found, name, value, 1)
     return found
 
 
-def _flat(claims: Mapping[str, object], prefix: str, level: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name, value in claims.items():
-        if level == 1 and name in _SPENT:
-            continue
-        if isinstance(value, dict):
-            if level < _DEEPEST:
-                yield from _flat(value, f"{prefix}{name}.", level + 1)
-        elif isinstance(value, list):
-            if all(_is_scalar(each) for each in value):
-                yield prefix + name, tuple(_text(each) for each in value)
-        elif _is_scalar(value):
-            yield prefix + name, (_text(value),)
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, str | int | float)
-
-
-def _text(value: Any) -> str:
+def _add(found: dict[str, tuple[str, ...]], name: str, value: object, level: int) -> None:
+    """Put a claim among those that were found, or an object's members."""
     if isinstance(value, str):
-        return value
+        values: tuple[str, ...] = (value,)
+    elif isinstance(value, _NUMBERS):
+        values = (_number(value),)
+    elif isinstance(value, list):
+        if not all(isinstance(each, _SCALARS) for each in value):
+            return
+        values = tuple([each if isinstance(each, str) else _number(each) for each in value])
+    elif isinstance(value, dict) and level < _DEEPEST:
+        for member, inner in value.items():
+            _add(found, f"{name}.{member}", inner, level + 1)
+        return
+    else:
+        return
+    if name in found:
+        raise OidcClaims("two claims have the same (dotted) name")
+    longest = len(values[0]) if len(values) == 1 else max(map(len, values), default=0)
+    if len(name) > MAX_NAME or len(values) > MAX_VALUES or longest > MAX_VALUE:
+        raise OidcClaims("a claim has an overlong name, too many values or an overlong value")
+    found[name] = values
+    if len(found) > MAX_CLAIMS:
+        raise OidcClaims(f"there are more than {MAX_CLAIMS} claims")
+
+
+def _number(value: float) -> str:
+    """A number or a boolean as its JSON text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):  # 1e999
         raise OidcClaims("a claim is a number that is too large")
-    return json.dumps(value)
+    return repr(value)

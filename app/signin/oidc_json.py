@@ -9,6 +9,8 @@ from typing import Final, NoReturn
 _UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """What no store and no page takes: NUL, and a surrogate without its other half (RFC 8259 8.2)."""
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
 
 def read_object(document: bytes) -> dict[str, object]:
     """The JSON object (RFC 8259) that a document holds.
@@ -33,14 +35,12 @@ def read_list(document: bytes) -> list[object]:
 
 def _read(document: bytes) -> object:
     try:
-        found: object = json.loads(
-            document.decode("utf-8"),
-            # Without an escape there is nothing of what `_members` looks for: UTF-8 has no half of a pair, and the
-            # strict reader takes no bare NUL.
-            object_pairs_hook=_members if b"\\" in document else _distinct,
-            parse_constant=_constant,
-            strict=True,
-        )
+        text = document.decode("utf-8")
+        if text.startswith(_BYTE_ORDER_MARK):
+            raise ValueError("Unexpected UTF-8 BOM (decode using utf-8-sig)")
+        # Without an escape there is nothing of what `_members` looks for: UTF-8 has no half of a pair, and the
+        # strict reader takes no bare NUL.
+        found: object = (_ESCAPED if "\\" in text else _PLAIN).decode(text)
         return found
     except RecursionError:
         raise ValueError("nested too deep") from None
@@ -71,3 +71,8 @@ def _constant(_name: str) -> NoReturn:
 
 def _why(error: ValueError) -> str:
     return "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+
+
+# Made once, as `json.loads` makes one for each document that is read with hooks.
+_PLAIN: Final = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_constant, strict=True)
+_ESCAPED: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, strict=True)

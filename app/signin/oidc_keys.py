@@ -49,19 +49,9 @@ class KnownKey:
     """A key that may prove a signature, and what its owner says of it."""
 
     kid: str | None
-    algorithm: str | None
-    """The one algorithm that it is for; None: any that its type fits."""
+    algorithms: frozenset[str]
+    """Those among the configured that it may be used with: its type, its curve, its own word."""
     key: PublicKey
-
-    def fits(self, algorithm: str) -> bool:
-        """True if the key may be used with the algorithm: its type, its curve, its own word."""
-        if self.algorithm not in (None, algorithm):
-            return False
-        try:
-            JWSRegistry.algorithms[algorithm].check_key(self.key)
-        except JoseError:
-            return False
-        return True
 
 
 class Keys:
@@ -133,7 +123,9 @@ class Keys:
 
 
 def _fitting(keys: tuple[KnownKey, ...], algorithm: str, kid: str | None) -> list[PublicKey]:
-    return [known.key for known in keys if (kid is None or known.kid == kid) and known.fits(algorithm)]
+    return [
+        known.key for known in keys if (kid is None or known.kid == kid) and algorithm in known.algorithms
+    ]
 
 
 def read(document: bytes, algorithms: Collection[str]) -> tuple[KnownKey, ...]:
@@ -169,8 +161,19 @@ def _key(entry: Mapping[str, object], algorithms: Collection[str]) -> KnownKey |
     key = _import(kind, entry)
     if key is None:
         return None
-    known = KnownKey(kid, algorithm, key)
-    return known if any(known.fits(allowed) for allowed in algorithms) else None
+    fitting = frozenset(allowed for allowed in algorithms if _fits(key, allowed, algorithm))
+    return KnownKey(kid, fitting, key) if fitting else None
+
+
+def _fits(key: PublicKey, algorithm: str, own: str | None) -> bool:
+    """Whether a key may be used with an algorithm; `own`: the one that it is for, None: any that its type fits."""
+    if own not in (None, algorithm):
+        return False
+    try:
+        JWSRegistry.algorithms[algorithm].check_key(key)
+    except JoseError:
+        return False
+    return True
 
 
 def _import(kind: tuple[type[PublicKey], tuple[str, ...]], entry: Mapping[str, object]) -> PublicKey | None:

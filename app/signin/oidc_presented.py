@@ -64,9 +64,9 @@ def check(claims: Mapping[str, object], expected: Presented, now: datetime) -> A
 
 def _check_is_id_token(claims: Mapping[str, object]) -> None:
     # Providers sign tokens of all kinds with one key, and not all of them say in the header which kind it is.
-    foreign = [name for name in _NOT_IN_ID_TOKENS if name in claims]
-    if foreign:
-        raise OidcClaims(f"`{foreign[0]}` is there, so the token is not an ID token")
+    for name in _NOT_IN_ID_TOKENS:
+        if name in claims:
+            raise OidcClaims(f"`{name}` is there, so the token is not an ID token")
     for name, ours in _KIND_IN_CLAIMS.items():
         if claims.get(name, ours) != ours:
             raise OidcClaims(f"`{name}` says that the token is not an ID token")
@@ -89,8 +89,8 @@ def _audience(claims: Mapping[str, object], expected: Presented) -> str:
 
 def _check_times(claims: Mapping[str, object], now: datetime) -> datetime:
     today, skew = now.timestamp(), SKEW.total_seconds()
-    expires, issued = seconds_of(claims, "exp", now), seconds_of(claims, "iat", now)
-    not_before, authenticated = seconds_of(claims, "nbf", now), seconds_of(claims, "auth_time", now)
+    expires, issued = seconds_of(claims, "exp", today), seconds_of(claims, "iat", today)
+    not_before, authenticated = seconds_of(claims, "nbf", today), seconds_of(claims, "auth_time", today)
     if expires is None or issued is None:
         raise OidcClaims("`exp` or `iat` is missing")
     if today >= expires:

@@ -28,49 +28,65 @@ FindKey = Callable[[str, str | None], PublicKey]
 """`alg` and `kid` to the key. Raises OidcToken, ProviderFailed."""
 
 
-def signed_payload(token: str, algorithms: Collection[str], find_key: FindKey) -> dict[str, object]:
-    """The payload of an ID token whose signature holds. Its claims are not checked yet.
+class IdToken:
+    """A token in compact form, which may be an ID token. For one thread; what it holds is read once."""
 
-    Raises OidcToken: longer than 64 KiB, not of the form, an algorithm that is not configured or not
-    asymmetric, a header that brings its own key, a type other than JWT, no fitting key, a signature that
-    does not hold, a payload that is not a strict JSON object; and ProviderFailed if the keys cannot be had.
-    """
-    if len(token) > LONGEST:
-        raise OidcToken(f"the ID token is longer than {LONGEST} characters")
-    if not token.isascii():
-        raise OidcToken("the ID token holds other characters than ASCII")
-    parsed = _parsed(token)
-    algorithm, kid = _header(parsed.protected, algorithms)
-    key = find_key(algorithm, kid)
-    registry = JWSRegistry(
-        algorithms=[algorithm], strict_check_header=False
-    )  # RFC 7515 4: ignore unknown ones
-    try:
-        holds = validate_compact(parsed, key, registry=registry)
-    except (JoseError, ValueError, TypeError) as error:
-        raise OidcToken(f"the ID token's signature cannot be checked: {type(error).__name__}") from None
-    if not holds:
-        raise OidcToken("the ID token's signature does not hold")
-    try:
-        return read_object(parsed.payload)
-    except ValueError as error:
-        raise OidcToken(f"the ID token's payload cannot be read: {error}") from None
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._read: tuple[bytes, dict[str, object]] | None = None
 
+    @property
+    def signed_part(self) -> str:
+        """What its signature is over (RFC 7515 5.1): the same however the signature itself is written."""
+        return self.text.rpartition(".")[0]
 
-def signed_part(token: str) -> str:
-    """What a token's signature is over (RFC 7515 5.1): the same however the signature itself is written."""
-    return token.rpartition(".")[0]
+    @property
+    def unverified_issuer(self) -> str:
+        """Who it says that it is of, if it can be read; empty otherwise. Only good for choosing who checks it."""
+        text = self.text
+        middle = text.split(".", 2)[1:2] if len(text) <= LONGEST and text.isascii() else []
+        try:
+            payload = (
+                self._object(urlsafe_b64decode(middle[0] + "=" * (-len(middle[0]) % 4))) if middle else {}
+            )
+        except ValueError:
+            return ""
+        issuer = payload.get("iss")
+        return issuer if isinstance(issuer, str) else ""
 
+    def payload(self, algorithms: Collection[str], find_key: FindKey) -> dict[str, object]:
+        """What it says, if its signature holds. The claims are not checked yet.
 
-def unverified_issuer(token: str) -> str:
-    """Who a token says that it is of, if it can be read; empty otherwise. Only good for choosing who checks it."""
-    middle = token.split(".")[1:2] if len(token) <= LONGEST and token.isascii() else []
-    try:
-        payload = read_object(urlsafe_b64decode(middle[0] + "=" * (-len(middle[0]) % 4))) if middle else {}
-    except ValueError:
-        return ""
-    issuer = payload.get("iss")
-    return issuer if isinstance(issuer, str) else ""
+        Raises OidcToken: longer than 64 KiB, not of the form, an algorithm that is not configured or not
+        asymmetric, a header that brings its own key, a type other than JWT, no fitting key, a signature that
+        does not hold, a payload that is not a strict JSON object; and ProviderFailed if the keys cannot be had.
+        """
+        if len(self.text) > LONGEST:
+            raise OidcToken(f"the ID token is longer than {LONGEST} characters")
+        if not self.text.isascii():
+            raise OidcToken("the ID token holds other characters than ASCII")
+        parsed = _parsed(self.text)
+        algorithm, kid = _header(parsed.protected, algorithms)
+        key = find_key(algorithm, kid)
+        registry = JWSRegistry(
+            algorithms=[algorithm], strict_check_header=False
+        )  # RFC 7515 4: ignore unknown ones
+        try:
+            holds = validate_compact(parsed, key, registry=registry)
+        except (JoseError, ValueError, TypeError) as error:
+            raise OidcToken(f"the ID token's signature cannot be checked: {type(error).__name__}") from None
+        if not holds:
+            raise OidcToken("the ID token's signature does not hold")
+        try:
+            return self._object(parsed.payload)
+        except ValueError as error:
+            raise OidcToken(f"the ID token's payload cannot be read: {error}") from None
+
+    def _object(self, document: bytes) -> dict[str, object]:
+        """What these bytes hold (`read_object`), which are read again only if others were before."""
+        if self._read is None or self._read[0] != document:
+            self._read = document, read_object(document)
+        return self._read[1]
 
 
 def _parsed(token: str) -> CompactSignature:
@@ -84,9 +100,9 @@ def _parsed(token: str) -> CompactSignature:
 def _header(header: object, algorithms: Collection[str]) -> tuple[str, str | None]:
     if not isinstance(header, dict):
         raise OidcToken("the ID token's header is not an object")
-    foreign = [name for name in _FOREIGN if name in header]
-    if foreign:
-        raise OidcToken(f"the ID token's header holds `{foreign[0]}`")
+    for foreign in _FOREIGN:
+        if foreign in header:
+            raise OidcToken(f"the ID token's header holds `{foreign}`")
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     # Exact names: RFC 7515 4.1.1 makes `alg` case-sensitive, so `NoNe` is as unknown as it looks.
     if not isinstance(algorithm, str) or algorithm not in ASYMMETRIC or algorithm not in algorithms:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from app.errors import ProviderFailed
@@ -27,18 +26,11 @@ class Places:
         self._given_back = 0
         self._moving = True
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> AbstractContextManager[None]:
         """Hold a place meanwhile. Raises ProviderFailed if all are taken and none becomes free soon."""
-        self._take()
-        try:
-            yield
-        finally:
-            self._given_back += 1
-            self._moving = True
-            self._free.release()
+        return self
 
-    def _take(self) -> None:
+    def __enter__(self) -> None:
         for _ in range(_TURNS):
             seen = self._given_back
             # Who waits for a place holds a thread too: once somebody waited in vain, nobody does until one is free.
@@ -48,3 +40,8 @@ class Places:
                 self._moving = False
                 break
         raise ProviderFailed(f"{self._most} others wait for the provider already, and it does not answer")
+
+    def __exit__(self, *_: object) -> None:
+        self._given_back += 1
+        self._moving = True
+        self._free.release()

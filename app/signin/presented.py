@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -41,15 +41,23 @@ _WHOLE: Final = (SubjectTokenRefused, IdentityIncomplete, GroupsIncomplete)
 """Their words are right for a developer as they are."""
 
 
-@contextmanager
-def presented() -> Iterator[None]:
+class _Presented:
+    """`presented`, which keeps nothing."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, refusal: BaseException | None, _trace: object) -> None:
+        if isinstance(refusal, ProofRefused) and not isinstance(refusal, _WHOLE):
+            raise _AS.get(type(refusal), SubjectTokenRefused)(refusal.detail) from None
+
+
+_PRESENTED: Final = _Presented()
+
+
+def presented() -> AbstractContextManager[None]:
     """What a sign-in is refused for in words for a person, said to an app's developer. The detail stays."""
-    try:
-        yield
-    except _WHOLE:
-        raise
-    except ProofRefused as refusal:
-        raise _AS.get(type(refusal), SubjectTokenRefused)(refusal.detail) from None
+    return _PRESENTED
 
 
 def check_kind(token: SubjectToken, takes: frozenset[TokenKind]) -> None:

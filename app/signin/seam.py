@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from app.model import Identity, Metadata, Outbound, Pending, Proof, SourceId, TokenKind
+from app.signin.oidc_token import IdToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Proven:
     """Of a subject token: its own mark, for those who bind it to one client or take it once only."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SubjectToken:
     """What an app presents for its person (RFC 8693 2.1: `subject_token`; RFC 7522 2.1: `assertion`)."""
 
@@ -57,6 +59,11 @@ class SubjectToken:
     """As it came: ID token in compact form, access token, or assertion in base64url."""
     nonce: str | None = field(default=None, repr=False)
     """What the app sent to the provider as `nonce`, if it wants that looked at. ID tokens only."""
+
+    @cached_property
+    def compact(self) -> IdToken:
+        """It in compact form: who chooses its source and who checks it read the same one, once."""
+        return IdToken(self.text)
 
 
 class Source(Protocol):

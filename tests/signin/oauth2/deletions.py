@@ -113,7 +113,7 @@ BY_HAND = (
         "oidc",
         ID_TOKENS,
         "the mark is over what is signed",
-        "signed_part(token.text), accepted",
+        "token.compact.signed_part, accepted",
         "token.text, accepted",
     ),
     ("oidc_presented", ID_TOKENS, "all audiences are the app's", "not all(each in", "not any(each in"),

@@ -211,7 +211,7 @@ GROUPS: tuple[tuple[str, str, str, dict[str, Edit | list[Edit]]], ...] = (
         "signin/oidc_keys",
         PROVIDER,
         {
-            "a key is for the algorithm that it names": ("self.algorithm not in (None, algorithm)", "False"),
+            "a key is for the algorithm that it names": ("own not in (None, algorithm)", "False"),
             "a key is for signatures": ('entry.get("use", "sig") != "sig" or not', "not"),
             "an RSA key has 2,048 bits, said (a first look)": ("SHORTEST_RSA <= len", "0 <= len"),
             "an RSA key has 2,048 bits, counted": (

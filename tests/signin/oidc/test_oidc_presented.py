@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from app.errors import Refusal
+from app.errors import OidcToken, Refusal
 from app.model import ClaimMap, MfaTrust
 from app.signin.oidc_presented import OLDEST, Accepted, Presented, check
-from app.signin.oidc_token import LONGEST, unverified_issuer
+from app.signin.oidc_token import LONGEST, IdToken
 from app.signin.seam import Exchangeable, Proven, SubjectToken
 from tests.signin.oidc.builders import (
     CLIENT,
@@ -325,13 +325,29 @@ def test_a_token_says_whose_it_is_without_a_check(ours: Journey) -> None:
 
 @pytest.mark.parametrize("text", ["", ".", "a.b.c", "a.W10.c", "a.e30.c", "é.é.é", "a." + "x" * LONGEST])
 def test_what_cannot_be_read_is_nobodys(text: str) -> None:
-    assert unverified_issuer(text) == ""
+    assert IdToken(text).unverified_issuer == ""
 
 
 @runs(max_examples=100, deadline=None)
 @given(st.text() | st.binary().map(lambda raw: f"a.{b64(raw)}.c"))
 def test_any_text_has_an_issuer_or_none(text: str) -> None:
-    assert isinstance(unverified_issuer(text), str)
+    assert isinstance(IdToken(text).unverified_issuer, str)
+
+
+def test_who_reads_a_token_before_it_is_checked_changes_nothing() -> None:
+    key = rsa()
+    good = sign({"alg": "RS256"}, json.dumps({"iss": "i"}).encode(), key)
+    header, payload, signature = good.split(".")
+    for text in (good, f"{header}.{payload}\n.{signature}", f"{header}.{b64({'iss': 'j'})}.{signature}"):
+        fresh, read = IdToken(text), IdToken(text)
+        assert read.unverified_issuer in ("i", "j")
+        assert read.signed_part == fresh.signed_part
+        if text is good:
+            assert read.payload(["RS256"], lambda *_: key) == fresh.payload(["RS256"], lambda *_: key)
+            continue
+        for each in (fresh, read):
+            with pytest.raises(OidcToken):
+                each.payload(["RS256"], lambda *_: key)
 
 
 VALUES = st.recursive(
@@ -366,4 +382,4 @@ def test_claims_of_any_type_are_taken_or_refused_and_nothing_else(changes: dict[
 
 def test_a_token_by_hand_is_what_the_builder_makes() -> None:
     payload = json.dumps({"iss": "i"}).encode()
-    assert unverified_issuer(sign({"alg": "RS256"}, payload, rsa())) == "i"
+    assert IdToken(sign({"alg": "RS256"}, payload, rsa())).unverified_issuer == "i"

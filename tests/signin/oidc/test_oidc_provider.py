@@ -510,6 +510,11 @@ def test_any_metadata_is_read_or_refused(changes: dict[str, object]) -> None:
     assert all(address.startswith("https://") for address in (found.authorization, found.token, found.keys))
 
 
+def test_a_byte_order_mark_is_told_as_what_it_is() -> None:
+    with pytest.raises(ValueError, match="Unexpected UTF-8 BOM"):
+        read_object(b"\xef\xbb\xbf{}")
+
+
 @runs(deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_an_object_or_a_value_error(document: bytes) -> None:

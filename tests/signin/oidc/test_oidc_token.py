@@ -21,7 +21,7 @@ from app.errors import OidcClaims, OidcNonce, OidcToken, Refusal
 from app.model import MfaTrust
 from app.signin.oidc_claims import Expected, as_text, authentication, check, merged
 from app.signin.oidc_keys import PublicKey
-from app.signin.oidc_token import signed_payload
+from app.signin.oidc_token import IdToken
 from tests.signin.oidc.builders import (
     CLIENT,
     GONE,
@@ -215,14 +215,14 @@ def test_a_symmetric_key_in_the_published_set_proves_nothing(
 def test_the_check_itself_takes_no_algorithm_without_a_key_pair(algorithm: str, key: Key) -> None:
     signed = sign({"alg": algorithm}, b"{}", key)
     with pytest.raises(OidcToken):
-        signed_payload(signed, (algorithm,), lambda alg, kid: key)  # type: ignore[arg-type, return-value]
+        IdToken(signed).payload((algorithm,), lambda alg, kid: key)  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize(("algorithm", "key"), [("RS256", ec()), ("ES256", rsa()), ("ES256", ec("P-384"))])
 def test_a_key_that_the_library_cannot_check_with_means_no(algorithm: str, key: PublicKey) -> None:
     signed = f"{b64({'alg': algorithm})}.{b64('{}')}.{b64(bytes(64))}"
     with pytest.raises(OidcToken):
-        signed_payload(signed, (algorithm,), lambda alg, kid: key)
+        IdToken(signed).payload((algorithm,), lambda alg, kid: key)
 
 
 def test_signatures_of_the_largest_modulus_are_bounded(ours: Journey) -> None:
@@ -528,7 +528,7 @@ SOME = sign({"alg": "RS256"}, json.dumps(honest()).encode(), rsa())
 )
 def test_any_text_as_a_token_is_refused_and_nothing_else(token: str) -> None:
     try:
-        found = signed_payload(token, ("RS256",), never)
+        found = IdToken(token).payload(("RS256",), never)
     except OidcToken:
         return
     # What is taken says what was signed, to the letter.
@@ -541,7 +541,7 @@ def test_any_text_as_a_token_is_refused_and_nothing_else(token: str) -> None:
 def test_any_bytes_under_a_good_signature_are_read_or_refused(payload: bytes) -> None:
     token = sign({"alg": "ES256"}, payload, ec())
     try:
-        assert signed_payload(token, ("ES256",), lambda algorithm, kid: ec()) == json.loads(payload)
+        assert IdToken(token).payload(("ES256",), lambda algorithm, kid: ec()) == json.loads(payload)
     except Refusal as refused:
         assert refused.code == "oidc.token"
 
