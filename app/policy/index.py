@@ -196,6 +196,13 @@ class Index:
         """
         return self._rights.sign_in_denied(principal, context)
 
+    def may_deny_sign_in(self, principal: Principal) -> bool:
+        """Whether a policy forbids this principal to sign in in some request; False: `sign_in_denied` in none.
+
+        Raises Unavailable as `decide` does.
+        """
+        return bool(self._rights.sign_in_denials(principal))
+
     def permits_anywhere(self, principal: Principal, row: AdminAction, context: Mapping[str, Value]) -> bool:
         """Whether there is something that the principal may do this to; True only where `permits` would be.
 

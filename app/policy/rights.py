@@ -22,6 +22,7 @@ from app.policy.said import decision
 from app.policy.text import fold
 
 _SAMPLE: Final = "x"
+_SIGN_IN: Final = fold(actions.SIGN_IN.name)
 
 
 def about(statements: Iterable[Statement]) -> tuple[Statement, ...]:
@@ -68,21 +69,25 @@ class Rights:
 
     def sign_in_denied(self, principal: Principal, context: Mapping[str, Value]) -> Decision:
         """`Index.sign_in_denied`."""
-        quiet = Decision(Effect.IMPLICIT_DENY, (), self.revision)
-        if principal.root:
-            return quiet
-        name = fold(actions.SIGN_IN.name)
         resource = actions.person_resource(principal.identity.source, principal.identity.subject)
         known = RequestContext.of(context)
-        levels = (*self.levels, *self._boundary(principal))
-        denies = [
+        denies = [each for each in self.sign_in_denials(principal) if each.applies(_SIGN_IN, resource, known)]
+        if denies:
+            return decision(Effect.EXPLICIT_DENY, denies, self.revision)
+        return Decision(Effect.IMPLICIT_DENY, (), self.revision)
+
+    def sign_in_denials(self, principal: Principal) -> list[Statement]:
+        """The statements that deny this principal the sign-in in some request. Raises Unavailable as `permits` does."""
+        if principal.root:
+            return []
+        return [
             each
-            for statements in (self._attached(principal), *levels)
+            for statements in (self._attached(principal), *self.levels, *self._boundary(principal))
             for each in statements
-            if each.deny and actions.names_own(each.actions, negated=each.not_action)
-            if each.applies(name, resource, known)
+            if each.deny
+            and each.covers_action(_SIGN_IN)
+            and actions.names_own(each.actions, negated=each.not_action)
         ]
-        return decision(Effect.EXPLICIT_DENY, denies, self.revision) if denies else quiet
 
     def anywhere(self, principal: Principal, row: AdminAction, context: Mapping[str, Value]) -> bool:
         """`Index.permits_anywhere`."""

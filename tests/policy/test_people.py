@@ -111,6 +111,7 @@ def test_an_inline_document_that_cannot_be_read_is_never_passed_over(broken: Pol
         lambda: index.permits(who, "daypass:ReadAudit", AUDIT, {}),
         lambda: index.permits_anywhere(who, actions.READ_AUDIT, {}),
         lambda: index.sign_in_denied(who, {}),
+        lambda: index.may_deny_sign_in(who),
         lambda: list(index.elsewhere(who, READ)),
     ):
         with pytest.raises(Unavailable):
@@ -296,7 +297,10 @@ NO_SIGN_IN = statement("Deny", Sid="No", Action="daypass:SignIn")
 
 
 def denied(index: Index, who: Principal) -> bool:
-    return index.sign_in_denied(who, index.contexts(who, CALLER, NOW).person).effect is Effect.EXPLICIT_DENY
+    found = index.sign_in_denied(who, index.contexts(who, CALLER, NOW).person).effect is Effect.EXPLICIT_DENY
+    # What says that nobody need look at the request says so of no request that is denied.
+    assert index.may_deny_sign_in(who) or not found
+    return found
 
 
 def with_policy(*statements: object, **more: object) -> Index:
@@ -346,6 +350,19 @@ def test_only_a_deny_that_names_daypass_forbids_it(made: dict[str, object], expe
     assert denied(bounded, replace(principal(), boundary="p")) is expected
 
 
+def test_a_deny_of_some_request_is_looked_for_and_none_of_other_things_is() -> None:
+    never = {**NO_SIGN_IN, "Condition": {"StringEquals": {"daypass:Client": "another"}}}
+    assert with_policy(never).may_deny_sign_in(principal("everyone"))
+    assert not with_policy(never).may_deny_sign_in(principal())
+    assert not with_policy(never).may_deny_sign_in(ROOT)
+    for made in (
+        statement("Deny", Action="daypass:ReadAudit"),
+        statement(Action="daypass:*"),
+        statement("Deny"),
+    ):
+        assert not with_policy(made).may_deny_sign_in(principal("everyone"))
+
+
 def test_a_deny_can_go_away_with_a_factor_or_with_another_way_of_signing_in() -> None:
     index = with_policy({**NO_SIGN_IN, "Condition": MFA})
     assert denied(index, principal("everyone")) and not denied(index, principal("everyone", mfa_at=NOW))
@@ -362,3 +379,5 @@ def test_signing_in_is_not_decided_where_a_policy_is_missing() -> None:
     for who in (replace(principal(), policies=("gone",)), replace(principal(), boundary="gone")):
         with pytest.raises(Unavailable):
             index.sign_in_denied(who, {})
+        with pytest.raises(Unavailable):
+            index.may_deny_sign_in(who)
