@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from app.aws import Aws
 from app.clock import Clock
 from app.errors import Refusal, Unavailable
 from app.model import Revision, SourceId
 from app.policy import Index
-from app.signin.seam import Source
+from app.signin.seam import Exchangeable, Source
 from app.store import Store
 
 _LOOK_EVERY = timedelta(milliseconds=500)
@@ -30,7 +31,7 @@ _KEPT = 4
 log = logging.getLogger("daypass.revision")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Running:
     """A revision at work."""
 
@@ -40,6 +41,11 @@ class Running:
     trust: Mapping[SourceId, str]
     """Of each source, the digest of what its proofs are believed by."""
     aws: Aws
+
+    @cached_property
+    def exchangeable(self) -> Mapping[SourceId, Exchangeable]:
+        """Those of the sources whose tokens apps may present."""
+        return {id: source for id, source in self.sources.items() if isinstance(source, Exchangeable)}
 
 
 Build = Callable[[int], Running]

@@ -19,7 +19,8 @@
     own_sessions     what a person is signed in with, ending it, and how they signed in
 
 What a proof is believed to be, and what it makes of an authentication, is pure (`needs`, `proofs`, `opening_up`).
-`finishing` and `proving` are steps that several conversations share, `afterwards` is what is done after the answer.
+`finishing` and `proving` are steps that several conversations share, `refusals` is what is noted of a refusal within
+one, `afterwards` what is done after the answer.
 Every delivery (a button, the JSON API, the helper, stock AWS clients) calls this. It and `Administration` alone
 write audit.
 """

@@ -43,7 +43,7 @@ class Bearers(Clients):
         """
         now = self._clock.now()
         with self._counted(caller, now):
-            asking = self._client(client)
+            asking = self._client(self._active.current(), client)
             if not asking.confidential:
                 raise ClientNotAllowed(f"client {asking.id} has no secret, so it may not ask about tokens")
         return self._access_state(asking, token, now) or self._refresh_state(asking, token, now)
@@ -58,7 +58,7 @@ class Bearers(Clients):
         """
         now = self._clock.now()
         with self._counted(caller, now):
-            asking = self._client(client)
+            asking = self._client(self._active.current(), client)
         held = self._store.refresh_tokens.find(token, asking.id, now)
         session = held.session if held is not None else None
         if session is None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
+from app.active import Running
 from app.broker.desk import Desk
+from app.broker.refusals import OnRefusal
 from app.errors import (
     ClientNotAllowed,
     ClientRefused,
@@ -19,6 +19,7 @@ from app.errors import (
     GrantPending,
     PollTooFast,
     ProofRefused,
+    Refusal,
     SubjectTokenExpired,
 )
 from app.limits import REFUSALS_PER_MINUTE, TOKEN_REFUSALS
@@ -33,14 +34,13 @@ _NOBODYS: Final = "a secret that no client has"
 class Clients(Desk):
     """What every conversation with a client begins with."""
 
-    @contextmanager
     def _counted(
         self,
         caller: Caller,
         now: datetime,
         what: str = TOKEN_REFUSALS,
         most: int = REFUSALS_PER_MINUTE,
-    ) -> Iterator[None]:
+    ) -> OnRefusal:
         """Count what is refused within as `what`, per address, and refuse all of an address that had too much of it.
 
         Successes are not counted: an office behind one address may have as many helpers as it likes.
@@ -49,17 +49,16 @@ class Clients(Desk):
             TooMany.
         """
         self._tally.check(caller.address, what, most, now)
-        try:
-            yield
-        except _HONEST:
-            raise
-        except (GrantError, ProofRefused) as refusal:
-            self._tally.refused(caller.address, refusal.code, now, what)
-            raise
 
-    def _client(self, proof: ClientProof) -> Client:
+        def count(refusal: Refusal) -> None:
+            if isinstance(refusal, (GrantError, ProofRefused)) and not isinstance(refusal, _HONEST):
+                self._tally.refused(caller.address, refusal.code, now, what)
+
+        return OnRefusal(count)
+
+    def _client(self, running: Running, proof: ClientProof) -> Client:
         """The client that this is proof of. Raises ClientRefused, the same for an unknown one and a wrong secret."""
-        client = self._active.current().revision.clients.get(proof.id)
+        client = running.revision.clients.get(proof.id)
         kept = client.secret if client is not None else None
         # Compared also where there is nothing to compare with: the time must not tell whether there is.
         same = _same(proof.secret or "", kept if kept is not None else _NOBODYS)
@@ -71,9 +70,9 @@ class Clients(Desk):
             raise ClientRefused(f"client {client.id} has no secret, and one was shown")
         return client
 
-    def _client_for(self, proof: ClientProof, grant: GrantType) -> Client:
+    def _client_for(self, running: Running, proof: ClientProof, grant: GrantType) -> Client:
         """The same, if it may use that grant. Raises ClientRefused, ClientNotAllowed."""
-        client = self._client(proof)
+        client = self._client(running, proof)
         if grant not in client.grants:
             raise ClientNotAllowed(f"client {client.id} may not use the grant {grant}")
         return client
@@ -81,5 +80,8 @@ class Clients(Desk):
 
 def _same(one: str, other: str) -> bool:
     """In a time that tells nothing of either, its length included."""
-    digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (one, other))
-    return hmac.compare_digest(*digests)
+    return hmac.compare_digest(_digest(one), _digest(other))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

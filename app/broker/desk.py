@@ -83,13 +83,15 @@ class Desk:
         """
         if not session.pool_identity or session.client is None:
             return
-        guest = session.identity.source == GUEST
-        what = "calls of apps' guests" if guest else "calls of apps' people"
-        self._tally.admit(caller.address, what, GUESTS_PER_MINUTE if guest else EXCHANGES_PER_ADDRESS, now)
+        if session.identity.source == GUEST:
+            what, of_app, most = "calls of apps' guests", "calls of this app's guests", GUESTS_PER_MINUTE
+        else:
+            what, of_app, most = "calls of apps' people", "calls of this app's people", EXCHANGES_PER_ADDRESS
+        self._tally.admit(caller.address, what, most, now)
         self._tally.admit_one(
             subject_of(session.identity), "calls of this person", EXCHANGES_PER_IDENTITY, now
         )
-        self._tally.admit_one(session.client, what.replace("apps'", "this app's"), EXCHANGES_PER_CLIENT, now)
+        self._tally.admit_one(session.client, of_app, EXCHANGES_PER_CLIENT, now)
 
     def _used(self, session: Session, caller: Caller, now: datetime) -> None:
         """Note that the session was used, at most each minute. A client's has no idle time that could end."""
@@ -105,15 +107,15 @@ class Desk:
             # Nothing is decided by it: the session only ends its idle time sooner.
             log.warning("session not touched", extra={"session": session.id, "why": refusal.detail})
 
-    def _alive(self, id: str, now: datetime) -> Session | None:
+    def _alive(self, id: str, now: datetime, running: Running | None = None) -> Session | None:
         """The session of that public id, if it is not over by the active revision. Raises StoreUnavailable."""
         found = self._store.sessions.by_id(id, now)
-        return None if found is None else self._living(found, now)
+        return None if found is None else self._living(found, now, running)
 
-    def _living(self, session: Session, now: datetime) -> Session | None:
-        """The session as it is by the active revision; None if that has ended it."""
+    def _living(self, session: Session, now: datetime, running: Running | None = None) -> Session | None:
+        """The session as it is by the active revision (`running`, where it is at hand); None if that has ended it."""
         try:
-            return self._lives(session, self._active.current(), now)
+            return self._lives(session, running or self._active.current(), now)
         except NotSignedIn:
             return None
 

@@ -44,9 +44,10 @@ class Devices(Clients):
         """
         now = self._clock.now()
         with self._counted(caller, now):
-            known = self._client_for(client, DEVICE_CODE)
+            running = self._active.current()
+            known = self._client_for(running, client, DEVICE_CODE)
             wanted = terms.scope(scope, known)
-            audience = terms.resource(resource, self._active.current().revision.settings)
+            audience = terms.resource(resource, running.revision.settings)
         self._tally.admit(caller.address, "device starts", DEVICE_STARTS_PER_MINUTE, now)
         for _ in range(_TRIES):
             grant = DeviceGrant(

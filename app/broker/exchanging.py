@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
+from app.active import Running
 from app.broker import terms
 from app.broker.bearers import Bearers
 from app.broker.passes import KEYS, Passes, case_of
@@ -81,10 +82,11 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
         """
         now = self._clock.now()
         with self._admitted(caller, now), self._store.settling():
-            asking = self._client_for(client, EXCHANGE)
-            scope = self._wanted(asking, ask)
+            running = self._active.current()
+            asking = self._client_for(running, client, EXCHANGE)
+            scope = self._wanted(running, asking, ask)
             guest = self._guest(asking, ask.guest_token, now) if ask.guest_token else None
-            brought = self._brought(asking, subject, caller, now)
+            brought = self._brought(running, asking, subject, caller, now)
             with self._refusing(brought, caller, now):
                 if guest is None:
                     id = self._store.identities.of(
@@ -102,15 +104,16 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
         """
         now = self._clock.now()
         with self._admitted(caller, now), self._store.settling():
-            asking = self._client_for(client, EXCHANGE)
+            running = self._active.current()
+            asking = self._client_for(running, client, EXCHANGE)
             if not asking.guests:
                 raise ClientNotAllowed(
                     f"client {asking.id} has no guests",
                     words="This app lets nobody in who has not signed in; see `guests` in its client file.",
                 )
-            scope = self._wanted(asking, ask)
+            scope = self._wanted(running, asking, ask)
             self._admit_guest(asking, caller, now)
-            brought = self._new_guest(asking, caller, now)
+            brought = self._new_guest(running, asking, caller, now)
             with self._refusing(brought, caller, now):
                 id = brought.identity.subject
                 return self._give(brought, id, ask, scope, guest=None, caller=caller, now=now)
@@ -123,7 +126,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
 
     # --- what may be asked for ----------------------------------------------------------------------
 
-    def _wanted(self, client: Client, ask: ExchangeAsk) -> tuple[Scope, ...]:
+    def _wanted(self, running: Running, client: Client, ask: ExchangeAsk) -> tuple[Scope, ...]:
         """Look at the wish before anybody is believed: a token must not be used up for what cannot be.
 
         Raises:
@@ -131,7 +134,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
         """
         scope = terms.scope(ask.scope, client)
         if not ask.aws:
-            terms.resource(ask.resource or ask.role, self._active.current().revision.settings)
+            terms.resource(ask.resource or ask.role, running.revision.settings)
             return scope
         if "credentials" not in scope:
             raise ScopeInvalid("AWS credentials need the scope `credentials`")
@@ -161,8 +164,7 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
             words = "There were too many guests from your address today. Sign in, or try again tomorrow."
             raise TooMany(f"more than {GUESTS_PER_DAY} {GUESTS} a day", words=words, retry_after=3600)
 
-    def _new_guest(self, client: Client, caller: Caller, now: datetime) -> Brought:
-        running = self._active.current()
+    def _new_guest(self, running: Running, client: Client, caller: Caller, now: datetime) -> Brought:
         id = self._store.identities.guest(client.pool or client.id, prefix(caller.address), now)
         nobody = Identity(GUEST, id, "guest", {}, Authentication(at=now))
         groups = self._whoever(nobody, running, client.id).groups
@@ -223,20 +225,18 @@ class Exchanging(Presenting, Passes, Redeeming, Bearers):
         role, reason = self._choose(brought, session, ask, caller, now) if ask.aws else (None, "")
         if guest is not None:
             self._claim(brought, guest, caller, now)
-        detail: dict[str, object] = {
-            "kind": brought.kind or "guest",
-            "audience": brought.audience,
-            **({"role": role} if role is not None else {"scope": list(scope)}),
-        }
+        detail: dict[str, object] = {"kind": brought.kind or "guest", "audience": brought.audience}
         if role is not None:
+            detail["role"] = role
             self._record(AuditKind.TOKEN_EXCHANGED, session, caller, now, detail)
             wish = RoleAsk(role, ask.duration)
             given = self._issue(session, wish, KEYS, caller=caller)[0]
             return Exchanged(id, credentials=given, role=role, reason=reason)
+        detail["scope"] = list(scope)
         refresh = None
         if brought.kind is None and "refresh_token" in brought.client.grants:
             refresh = secrets.token_urlsafe(32)
-        tokens = self._tokens(session, scope, refresh, now)
+        tokens = self._tokens(brought.running, session, scope, refresh, now)
         detail["expires_at"] = session.expires_at.isoformat()
 
         def ahead(within: Transaction | None) -> None:

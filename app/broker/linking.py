@@ -32,11 +32,12 @@ class Linking(Presenting):
         """
         now = self._clock.now()
         with self._admitted(caller, now):
-            asking = self._client_for(client, EXCHANGE)
-            mine = self._brought(asking, subject, caller, now)
+            running = self._active.current()
+            asking = self._client_for(running, client, EXCHANGE)
+            mine = self._brought(running, asking, subject, caller, now)
             with self._refusing(mine, caller, now):
                 # Within: whoever is known and shows somebody else's token, or a forged one, is put on record.
-                new = self._brought(asking, other, caller, now)
+                new = self._brought(running, asking, other, caller, now)
                 id, theirs = self._identity(mine), self._identity(new)
                 if theirs is not None and theirs != id:
                     raise LoginTaken("the other login has an identity of its own in the pool")
@@ -71,8 +72,9 @@ class Linking(Presenting):
         """
         now = self._clock.now()
         with self._admitted(caller, now):
-            asking = self._client_for(client, EXCHANGE)
-            mine = self._brought(asking, subject, caller, now)
+            running = self._active.current()
+            asking = self._client_for(running, client, EXCHANGE)
+            mine = self._brought(running, asking, subject, caller, now)
             with self._refusing(mine, caller, now):
                 id = self._identity(mine)
                 logins = self._store.identities.logins(id) if id is not None else ()

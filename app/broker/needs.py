@@ -44,7 +44,7 @@ def need(
         SignInNotAllowed: nothing that they could prove here makes a Deny on `daypass:SignIn` go away.
     """
     how = person.identity.authentication
-    denied = _denied(running, person, how, caller, now)
+    denied = running.index.may_deny_sign_in(person) and _denied(running, person, how, caller, now)
     if not denied and (how.mfa_at is not None or not _bound(running, person, devices)):
         return _NOTHING
     have = _kinds(devices)
@@ -64,13 +64,16 @@ def need(
     raise SignInNotAllowed(f"{person.identity.source}/{person.identity.subject} is denied daypass:SignIn")
 
 
-def check_sign_in(running: Running, person: Principal, caller: Caller, now: datetime) -> None:
+def check_sign_in(running: Running, person: Principal, client: str, caller: Caller, now: datetime) -> None:
     """For people whom an app brings, who prove nothing here: whether a policy denies them the sign-in.
 
     Raises:
         SignInNotAllowed.
     """
-    if _denied(running, person, person.identity.authentication, caller, now):
+    # Most people carry no such Deny, and then it does not matter what the request is like.
+    if not running.index.may_deny_sign_in(person):
+        return
+    if _denied(running, person, person.identity.authentication, replace(caller, client=client), now):
         raise SignInNotAllowed(f"{person.identity.source}/{person.identity.subject} is denied daypass:SignIn")
 
 

@@ -6,15 +6,15 @@ on to the client that brought it first: whoever steals it can do nothing with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from app.active import Running
 from app.broker.clients import Clients
 from app.broker.needs import check_sign_in
+from app.broker.refusals import OnRefusal
 from app.errors import (
     ExchangeNotAllowed,
     ProviderFailed,
@@ -47,13 +47,6 @@ from app.signin.seam import Exchangeable, Proven, SubjectToken
 from app.tokens import subject_of
 
 
-class _Checks(Exchangeable, Protocol):
-    """A source whose tokens apps may present, by its name."""
-
-    @property
-    def id(self) -> SourceId: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Brought:
     """Somebody whom an app brought, or who comes to it as a guest."""
@@ -76,6 +69,9 @@ class Brought:
         return self.client.pool or self.client.id
 
 
+_OF_PERSON: Final = f"{EXCHANGES} of this person"
+_BY_APP: Final = f"{EXCHANGES} by this app"
+_FAILED: Final = (TooMany, UpstreamFailed, Unavailable)
 _NO_ANSWER: Final = (
     "The provider of this token does not answer as it should, so the token cannot be checked. Nothing was given. Try "
     "again in a minute."
@@ -85,26 +81,25 @@ _NO_ANSWER: Final = (
 class Presenting(Clients):
     """The part of a conversation in which an app shows a token of its person's."""
 
-    @contextmanager
-    def _admitted(self, caller: Caller, now: datetime) -> Iterator[None]:
+    def _admitted(self, caller: Caller, now: datetime) -> OnRefusal:
         """Count one more token of this address, and if what is done within refuses it, one more refusal. Raises TooMany."""
         self._tally.admit(caller.address, EXCHANGES, EXCHANGES_PER_ADDRESS, now)
-        with self._counted(caller, now, EXCHANGE_REFUSALS, EXCHANGE_REFUSALS_PER_MINUTE):
-            yield
+        return self._counted(caller, now, EXCHANGE_REFUSALS, EXCHANGE_REFUSALS_PER_MINUTE)
 
-    def _brought(self, client: Client, subject: SubjectProof, caller: Caller, now: datetime) -> Brought:
+    def _brought(
+        self, running: Running, client: Client, subject: SubjectProof, caller: Caller, now: datetime
+    ) -> Brought:
         """Believe what an app brings, and bind it to that app.
 
         Raises:
             ExchangeNotAllowed, SubjectTokenRefused and its kin, SignInNotAllowed, IdentityIncomplete,
             GroupsIncomplete, ProviderFailed, TooMany, StoreUnavailable, AuditUnavailable.
         """
-        running = self._active.current()
         token = SubjectToken(subject.kind, subject.text, subject.nonce)
         _check_not_ours(token, running.revision.settings.base_url)
-        source = _source(running, client, subject, token)
+        id, source = _source(running, client, subject, token)
         try:
-            proven = source.believe(token, client.accepts[source.id], now)
+            proven = source.believe(token, client.accepts[id], now)
         except ProviderFailed as failure:
             # Its own words are for somebody at a sign-in page, who can choose another way.
             raise type(failure)(failure.detail, words=_NO_ANSWER) from failure
@@ -113,18 +108,18 @@ class Presenting(Clients):
             client=client,
             identity=replace(proven.identity, groups=tuple(sorted(person.groups))),
             running=running,
-            trust=running.trust[source.id],
+            trust=running.trust[id],
             kind=subject.kind,
             audience=proven.audience,
-            ends_at=min((at for at in (proven.expires_at, proven.ends_at) if at is not None), default=None),
+            ends_at=_earlier(proven.expires_at, proven.ends_at),
         )
         # Counted only now: strangers with tokens that nobody believes use up nobody's share. The person first, so
         # that one alone, from however many addresses, does not use up the app's.
         who = subject_of(found.identity)
-        self._tally.admit_one(who, f"{EXCHANGES} of this person", EXCHANGES_PER_IDENTITY, now)
-        self._tally.admit_one(client.id, f"{EXCHANGES} by this app", EXCHANGES_PER_CLIENT, now)
+        self._tally.admit_one(who, _OF_PERSON, EXCHANGES_PER_IDENTITY, now)
+        self._tally.admit_one(client.id, _BY_APP, EXCHANGES_PER_CLIENT, now)
         with self._refusing(found, caller, now):
-            check_sign_in(running, person, replace(caller, client=client.id), now)
+            check_sign_in(running, person, client.id, caller, now)
             self._bind(client, proven)
         return found
 
@@ -138,7 +133,7 @@ class Presenting(Clients):
                 "another client has brought the token before",
                 words="The token that was presented belongs to another app, which brought it before.",
             )
-        for each in (*proven.once, *((mark,) if client.once else ())):
+        for each in (*proven.once, mark) if client.once else proven.once:
             if not self._store.once.mark(each.namespace, each.value, each.until):
                 raise SubjectTokenRefused(
                     "the token was accepted before, and is good a single time",
@@ -146,19 +141,16 @@ class Presenting(Clients):
                     "from its provider.",
                 )
 
-    @contextmanager
-    def _refusing(self, brought: Brought, caller: Caller, now: datetime) -> Iterator[None]:
+    def _refusing(self, brought: Brought, caller: Caller, now: datetime) -> OnRefusal:
         """Put on record what somebody is refused within who is known already. What failed is no refusal."""
-        try:
-            yield
-        except (TooMany, UpstreamFailed, Unavailable):
-            raise
-        except Refusal as refusal:
-            if not refusal.recorded:
+
+        def record(refusal: Refusal) -> None:
+            if not refusal.recorded and not isinstance(refusal, _FAILED):
                 detail = {"code": refusal.code, "why": refusal.detail}
                 self._record_person(AuditKind.EXCHANGE_REFUSED, brought, caller, now, detail)
                 refusal.recorded = True
-            raise
+
+        return OnRefusal(record)
 
     def _record_person(
         self,
@@ -194,27 +186,33 @@ def _check_not_ours(token: SubjectToken, base_url: str) -> None:
         )
 
 
-def _source(running: Running, client: Client, subject: SubjectProof, token: SubjectToken) -> _Checks:
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """None: never."""
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
+
+
+def _source(
+    running: Running, client: Client, subject: SubjectProof, token: SubjectToken
+) -> tuple[SourceId, Exchangeable]:
     """Who checks a token: whom the app names, or whom the token names, or whoever alone can. It proves nothing yet."""
-    accepted = [
-        found
-        for id in client.accepts
-        if (found := running.sources.get(id)) is not None and isinstance(found, Exchangeable)
-    ]
+    known = running.exchangeable
+    accepted = [(id, known[id]) for id in client.accepts if id in known]
     if subject.source:
-        named = next((each for each in accepted if each.id == subject.source), None)
-        if named is None:
-            raise ExchangeNotAllowed(f"client {client.id} does not accept {subject.source[:64]!r}")
-        return named
-    able = [each for each in accepted if token.kind in each.takes]
+        for each in accepted:
+            if each[0] == subject.source:
+                return each
+        raise ExchangeNotAllowed(f"client {client.id} does not accept {subject.source[:64]!r}")
+    able = [each for each in accepted if token.kind in each[1].takes]
     if not able:
         raise ExchangeNotAllowed(f"client {client.id} accepts no source of {token.kind}s")
-    says = [each for each in able if each.issued(token)]
-    if len(says) == 1:
-        return says[0]
     if len(able) == 1:
         return able[0]
-    names = ", ".join(f"`{each.id}`" for each in says or able)
+    says = [each for each in able if each[1].issued(token)]
+    if len(says) == 1:
+        return says[0]
+    names = ", ".join(f"`{id}`" for id, _ in says or able)
     raise ExchangeNotAllowed(
         f"the token may be of {names}",
         words=f"It cannot be seen which source the token is of. Name it as `subject_issuer`: one of {names}.",

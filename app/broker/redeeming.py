@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from app.active import Running
 from app.broker import terms
 from app.broker.clients import Clients
 from app.broker.grants import stage
@@ -62,14 +63,20 @@ class Redeeming(Clients):
         """
         now = self._clock.now()
         with self._counted(caller, now), self._store.settling():
+            running = self._active.current()
             if isinstance(proof, CodeProof):
-                return self._code(self._client_for(client, "authorization_code"), proof, caller, now)
+                asking = self._client_for(running, client, "authorization_code")
+                return self._code(running, asking, proof, caller, now)
             if isinstance(proof, DeviceProof):
-                return self._device(self._client_for(client, DEVICE_CODE), proof, caller, now)
-            return self._refresh(self._client_for(client, "refresh_token"), proof, caller, now)
+                asking = self._client_for(running, client, DEVICE_CODE)
+                return self._device(running, asking, proof, caller, now)
+            asking = self._client_for(running, client, "refresh_token")
+            return self._refresh(running, asking, proof, caller, now)
 
-    def _code(self, client: Client, proof: CodeProof, caller: Caller, now: datetime) -> Tokens:
-        terms.resource(proof.resource, self._active.current().revision.settings)
+    def _code(
+        self, running: Running, client: Client, proof: CodeProof, caller: Caller, now: datetime
+    ) -> Tokens:
+        terms.resource(proof.resource, running.revision.settings)
         session = secrets.token_hex(8)
         # Used up before it is looked at: whoever has it without the verifier has spoiled it for good.
         grant = self._store.codes.take(proof.code, client.id, session, now)
@@ -83,6 +90,7 @@ class Redeeming(Clients):
         if not pkce.proves(proof.verifier, grant.challenge):
             raise GrantInvalid("the code verifier does not fit the challenge")
         return self._begin(
+            running,
             session,
             client,
             grant.approved_by,
@@ -95,11 +103,14 @@ class Redeeming(Clients):
             code=proof.code,
         )
 
-    def _device(self, client: Client, proof: DeviceProof, caller: Caller, now: datetime) -> Tokens:
+    def _device(
+        self, running: Running, client: Client, proof: DeviceProof, caller: Caller, now: datetime
+    ) -> Tokens:
         heard = self._store.devices.poll(proof.device_code, client.id, now)
         if not isinstance(heard, Approved):
             raise _HEARD[heard](f"device of client {client.id}: {heard}")
         return self._begin(
+            running,
             secrets.token_hex(8),
             client,
             heard.approved_by,
@@ -113,6 +124,7 @@ class Redeeming(Clients):
 
     def _begin(
         self,
+        running: Running,
         id: str,
         client: Client,
         approved_by: str,
@@ -126,13 +138,12 @@ class Redeeming(Clients):
         code: str | None = None,
     ) -> Tokens:
         """Begin the client's session, on record first, and give its first tokens."""
-        approver = self._alive(approved_by, now)
+        approver = self._alive(approved_by, now, running)
         if approver is None:
             raise GrantInvalid("the session of whoever said yes is over")
         if at_stage != stage(approver):
             raise GrantInvalid("a factor was proven, or the password changed, since somebody said yes")
         scope = terms.narrowed((), terms.common(granted, client.scopes))
-        running = self._active.current()
         end = client_ends_at(approver, client, running.revision.settings, now)
         session = Session(
             id=id,
@@ -152,7 +163,7 @@ class Redeeming(Clients):
             last_address=caller.address,
         )
         refresh = secrets.token_urlsafe(32) if "refresh_token" in client.grants else None
-        tokens = self._tokens(session, scope, refresh, now)
+        tokens = self._tokens(running, session, scope, refresh, now)
         detail: dict[str, object] = {
             "grant": grant,
             "scope": list(scope),
@@ -173,10 +184,12 @@ class Redeeming(Clients):
         who = approver.identity
         return self._store.identities.of(client.pool, who.source, who.subject, now) if client.pool else ""
 
-    def _refresh(self, client: Client, proof: RefreshProof, caller: Caller, now: datetime) -> Tokens:
-        terms.resource(proof.resource, self._active.current().revision.settings)
+    def _refresh(
+        self, running: Running, client: Client, proof: RefreshProof, caller: Caller, now: datetime
+    ) -> Tokens:
+        terms.resource(proof.resource, running.revision.settings)
         held = self._store.refresh_tokens.find(proof.token, client.id, now)
-        if held is None or self._living(held.session, now) is None:
+        if held is None or self._living(held.session, now, running) is None:
             raise GrantInvalid("no such refresh token of this client, or its session is over")
         # Before the token is used up: who asks for too much, or too often, keeps what they have.
         self._admit_app(held.session, caller, now)
@@ -189,12 +202,17 @@ class Redeeming(Clients):
             raise GrantInvalid("the refresh token was used before; its session has ended")
         if used is None:
             raise GrantInvalid("the session of the refresh token ended meanwhile")
-        return self._tokens(held.session, scope, used.token, now)
+        return self._tokens(running, held.session, scope, used.token, now)
 
     def _tokens(
-        self, session: Session, scope: tuple[Scope, ...], refresh: str | None, now: datetime
+        self,
+        running: Running,
+        session: Session,
+        scope: tuple[Scope, ...],
+        refresh: str | None,
+        now: datetime,
     ) -> Tokens:
-        settings = self._active.current().revision.settings
+        settings = running.revision.settings
         end = ends_at(session, settings)
         issued, expires = whole(now), whole(min(now + settings.access_token, end))
         claims = AccessClaims(

@@ -47,7 +47,7 @@ def narrowed(asked: Iterable[str], held: Collection[Scope]) -> tuple[Scope, ...]
 def common(one: Iterable[str], other: Collection[Scope]) -> tuple[Scope, ...]:
     """What is in both, in our order: a scope that was granted once is no wider than the client's is now."""
     wanted = frozenset(one)
-    return tuple(each for each in SCOPES if each in wanted and each in other)
+    return tuple([each for each in SCOPES if each in wanted and each in other])
 
 
 def device_name(text: str) -> str:
