@@ -76,6 +76,7 @@ KEPT = 65_536
 SHARED = 64
 """How many times an address's limit the shared count may reach, so that a flood from everywhere is
 bounded without shutting out the honest stranger at once."""
+_NOW, _MINUTE = timedelta(0), timedelta(minutes=1)
 _LATE = timedelta(minutes=2)
 """A request's own minute may be the one before, not this far behind."""
 
@@ -166,9 +167,11 @@ class Tally:
             return times, shared
 
     def _turn(self, now: datetime) -> None:
+        if self._minute is not None and _NOW <= now - self._minute < _MINUTE:
+            return
         minute = now.replace(second=0, microsecond=0)
         # Who was long at work brings an earlier minute: that must not wipe this one's counts. A clock that
         # was moved back begins anew.
-        if self._minute is None or not timedelta(0) <= self._minute - minute < _LATE:
+        if self._minute is None or not _NOW <= self._minute - minute < _LATE:
             self._minute = minute
             self._by_address.clear()

@@ -52,12 +52,13 @@ class SigningKeys:
 
     def current(self) -> tuple[str, ECKey]:
         """The key that signs now, with its id. Makes the first one. Raises StoreUnavailable, KeysUnusable."""
-        known = self._fresh()
-        signs = rotation.signing(known.kept, self._clock.now())
+        now = self._clock.now()
+        known = self._fresh(now)
+        signs = rotation.signing(known.kept, now)
         if signs is None:
-            self.rotate(self._clock.now())
+            self.rotate(now)
             known = self._known
-            signs = rotation.signing(known.kept, self._clock.now())
+            signs = rotation.signing(known.kept, now)
         if signs is None:  # pragma: no cover - rotate makes a key where there is none
             raise KeysUnusable("there is no key to sign access tokens with")
         return signs.kid, known.ready[signs.kid]
@@ -67,7 +68,7 @@ class SigningKeys:
 
         Raises StoreUnavailable only if no key was ever read.
         """
-        found = self._fresh().ready.get(kid)
+        found = self._fresh(self._clock.now()).ready.get(kid)
         return found if found is not None else self._again().ready.get(kid)
 
     def published(self) -> Mapping[str, object]:
@@ -81,9 +82,8 @@ class SigningKeys:
         with self._lock:
             self._take(self._kept.change(lambda keys: rotation.plan(keys, now, _make)), now)
 
-    def _fresh(self) -> _Known:
+    def _fresh(self, now: datetime) -> _Known:
         """What is known, not older than it may be."""
-        now = self._clock.now()
         if _recent(self._read, now, FRESH):
             return self._known
         with self._lock:
