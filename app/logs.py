@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,11 @@ from typing import Any
 _LONGEST = 500
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 _ODD = re.compile('[ "=]')
+_is_plain = re.compile("[ -~]{0,500}").fullmatch
+"""Whether `clean` would leave a text as it is, found in one step: most fields are like that."""
+_is_word = re.compile("[!#-<>-~]{1,500}").fullmatch
+"""The same, and needs no quotes."""
+_JSON = (int, float, type(None))
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
     "message",
     "asctime",
@@ -47,9 +53,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback follows it where there is one."""
-        words = [_time(record), record.levelname, record.name, clean(record.getMessage())]
-        words += [f"{key}={_quoted(clean(value))}" for key, value in fields(record).items()]
-        line = " ".join(words)
+        line = f"{_time(record)} {record.levelname} {record.name} {clean(record.getMessage())}"
+        for key, value in fields(record).items():
+            word = value if type(value) is str and _is_word(value) else _quoted(clean(value))
+            line += f" {key}={word}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -65,10 +72,45 @@ class JsonFormatter(logging.Formatter):
             "message": clean(record.getMessage()),
         }
         for key, value in fields(record).items():
-            entry[key] = value if isinstance(value, int | float | bool | None) else clean(value)
+            plain = (type(value) is str and _is_plain(value)) or isinstance(value, _JSON)
+            entry[key] = value if plain else clean(value)
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return _as_json(entry)
+
+
+class Brief(logging.LogRecord):
+    """A record made in few steps: it does not know which file, thread or process it is from, which no line of ours says."""
+
+    pathname = filename = module = "-"
+    lineno = 0
+    thread = process = exc_text = None
+    funcName = "-"  # noqa: N815 - the library's names
+    threadName = processName = taskName = None  # noqa: N815
+
+    def __init__(
+        self,
+        name: str,
+        level: int,
+        pathname: str,
+        lineno: int,
+        msg: object,
+        args: Any,
+        exc_info: Any,
+        func: str | None = None,
+        sinfo: str | None = None,
+    ) -> None:
+        if args:  # a library's; lines of ours have fields
+            super().__init__(name, level, pathname, lineno, msg, args, exc_info, func, sinfo)
+            return
+        self.name = name
+        self.levelno = level
+        self.levelname = logging.getLevelName(level)
+        self.msg = str(msg)
+        self.args = ()
+        self.exc_info = exc_info
+        self.stack_info = sinfo
+        self.created = time.time()
 
 
 def spare() -> None:
@@ -78,6 +120,7 @@ def spare() -> None:
     """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # type: ignore[attr-defined, unused-ignore]
+    logging.setLogRecordFactory(Brief)
 
 
 def settings(style: str) -> dict[str, Any]:
@@ -99,10 +142,8 @@ def settings(style: str) -> dict[str, Any]:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return (
-        datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False) if not text or _ODD.search(text) else text
+    return _as_json(text) if not text or _ODD.search(text) else text
