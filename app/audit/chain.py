@@ -7,7 +7,7 @@ kept a Receipt (each log line carries one). Pure.
 from __future__ import annotations
 
 import hashlib
-import json
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from app.audit.record import Receipt, Record, StoredRecord, Verified
@@ -15,29 +15,23 @@ from app.audit.record import Receipt, Record, StoredRecord, Verified
 GENESIS: Final = "0" * 64
 """Stands where the first record's predecessor would."""
 
-# Keys are listed in order below and `detail` is canonical already, so no sorting is left to do.
-_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+# Written out, with the encoder's own words for a text: half of what a JSONEncoder takes for the same.
 
 
 def canonical(sequence: int, record: Record) -> str:
     """The record as the one JSON text that is hashed: ASCII, keys in alphabetical order, no spaces."""
-    return _encode(
-        {
-            "access_key_id": record.access_key_id,
-            "address": record.address,
-            "at": record.at.isoformat(timespec="microseconds"),
-            "detail": record.detail,
-            "kind": record.kind,
-            "request_id": record.request_id,
-            "revision": record.revision,
-            "role": record.role,
-            "sequence": sequence,
-            "session": record.session,
-            "source": record.source,
-            "subject": record.subject,
-            "username": record.username,
-        }
+    revision = "null" if record.revision is None else record.revision
+    return (
+        f'{{"access_key_id":{_text(record.access_key_id)},"address":{_text(record.address)},'
+        f'"at":"{record.at.isoformat(timespec="microseconds")}","detail":{_text(record.detail)},'
+        f'"kind":{_text(record.kind)},"request_id":{_text(record.request_id)},"revision":{revision},'
+        f'"role":{_text(record.role)},"sequence":{sequence},"session":{_text(record.session)},'
+        f'"source":{_text(record.source)},"subject":{_text(record.subject)},"username":{_text(record.username)}}}'
     )
+
+
+def _text(text: str | None) -> str:
+    return "null" if text is None else encode_basestring_ascii(text)
 
 
 def link(previous: str, sequence: int, record: Record) -> str:

@@ -16,9 +16,7 @@ _LOG: Final = logging.getLogger("daypass.audit")
 
 def recorded(record: Record, receipt: Receipt) -> None:
     """Say that the record is durable."""
-    if _LOG.isEnabledFor(logging.INFO):
-        place = {"sequence": receipt.sequence, "digest": receipt.digest}
-        _LOG.info("recorded", extra={**place, **_fields(record)})
+    _LOG.info("recorded", extra={"sequence": receipt.sequence, "digest": receipt.digest, **_fields(record)})
 
 
 def lost(record: Record, reason: str) -> None:

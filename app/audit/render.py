@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from json.encoder import encode_basestring_ascii as _text
 from typing import Final
 
 from app.audit.record import Record
@@ -33,10 +34,6 @@ _SECRETS: Final = re.compile("secret|token|password|passphrase|cookie")
 _HARMLESS_ENDS: Final = frozenset({"id", "type", "kind", "count", "expires"})
 """`token_id`, `token_type`: about a secret, not the secret."""
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-
-_canonical: Final = json.JSONEncoder(
-    ensure_ascii=True, separators=(",", ":"), sort_keys=True, allow_nan=False
-).encode
 
 
 def clean(text: str, bound: int = LONGEST_TEXT) -> str:
@@ -60,10 +57,9 @@ def clean(text: str, bound: int = LONGEST_TEXT) -> str:
 
 def field(text: str) -> str:
     """A field of a record, or what is to be compared with one: clean, at most LONGEST_FIELD characters."""
-    return clean(text, LONGEST_FIELD)
+    return text if len(text) <= LONGEST_FIELD and text.isprintable() else clean(text, LONGEST_FIELD)
 
 
-@lru_cache(maxsize=1024)
 def names_a_secret(key: str) -> bool:
     """Whether a detail under this key would be a secret: `password`, `session_token`, `clientSecret`, …"""
     if _SECRETS.search(key.lower().replace("_", "").replace("-", "")) is None:
@@ -80,10 +76,10 @@ def render(event: AuditEvent) -> Record:
     if event.at.tzinfo is None:
         raise Internal("an audit event's time has no time zone")
     detail = _mapping(event.detail, 1)
-    key_id = detail.get("access_key_id")
+    key_id = detail.get("access_key_id", "")
     return Record(
         at=event.at.astimezone(UTC),
-        kind=event.kind.value,
+        kind=str(event.kind),
         request_id=field(event.request_id),
         address=field(event.address),
         source=None if event.source is None else field(event.source),
@@ -92,69 +88,85 @@ def render(event: AuditEvent) -> Record:
         session=None if event.session is None else field(event.session),
         role=None if event.role is None else field(event.role),
         revision=event.revision,
-        access_key_id=field(key_id) if isinstance(key_id, str) else None,
+        access_key_id=field(json.loads(key_id)) if key_id.startswith('"') else None,
         detail=_bounded(detail),
     )
 
 
-def _bounded(detail: Mapping[str, object]) -> str:
-    text = _canonical(detail)
+# What follows renders to JSON text at once, a mapping to the text of each of its values.
+
+
+def _bounded(detail: Mapping[str, str]) -> str:
+    text = _object(detail)
     if len(text) <= LONGEST_DETAIL:
         return text
     # Facts of one value are short (and at most MOST_ITEMS many): what is long are lists and mappings.
-    kept: dict[str, object] = {}
+    kept: dict[str, str] = {}
     room = LONGEST_DETAIL // 2
     for key, value in detail.items():
-        cost = len(_canonical([key, value]))
-        if not isinstance(value, list | dict) and cost <= room:
+        cost = len(f"[{_text(key)},{value}]")
+        if value[0] not in "[{" and cost <= room:
             kept[key] = value
             room -= cost
-    kept["cut"] = f"detail had {len(text)} characters; lists and long values were left out"
-    return _canonical(kept)
+    kept["cut"] = _text(f"detail had {len(text)} characters; lists and long values were left out")
+    return _object(kept)
 
 
-def _mapping(mapping: Mapping[object, object] | Mapping[str, object], depth: int) -> dict[str, object]:
-    rendered: dict[str, object] = {}
+def _object(rendered: Mapping[str, str]) -> str:
+    return f"{{{','.join([f'{_text(key)}:{rendered[key]}' for key in sorted(rendered)])}}}"
+
+
+def _mapping(mapping: Mapping[object, object] | Mapping[str, object], depth: int) -> dict[str, str]:
+    rendered: dict[str, str] = {}
     for key, value in islice(mapping.items(), MOST_ITEMS):
         if not isinstance(key, str):
             raise Internal("an audit event's detail has a key that is no text")
-        if names_a_secret(key):
-            raise Internal(f"an audit event's detail has the key `{clean(key, 64)}`, which names a secret")
-        rendered[clean(key, 128)] = _value(value, depth)
+        name = _key(key)
+        rendered[name] = _value(value, depth)
     if len(mapping) > MOST_ITEMS:
-        rendered["cut"] = f"{len(mapping) - MOST_ITEMS} more"
+        rendered["cut"] = _text(f"{len(mapping) - MOST_ITEMS} more")
     return rendered
 
 
-def _items(items: Iterable[object], depth: int) -> list[object]:
+@lru_cache(maxsize=1024)
+def _key(key: str) -> str:
+    if names_a_secret(key):
+        raise Internal(f"an audit event's detail has the key `{clean(key, 64)}`, which names a secret")
+    return clean(key, 128)
+
+
+def _items(items: Iterable[object], depth: int) -> str:
     all_of_them = list(items)
     rendered = [_value(item, depth) for item in all_of_them[:MOST_ITEMS]]
     if len(all_of_them) > MOST_ITEMS:
-        rendered.append(f"… {len(all_of_them) - MOST_ITEMS} more")
-    return rendered
+        rendered.append(_text(f"… {len(all_of_them) - MOST_ITEMS} more"))
+    return f"[{','.join(rendered)}]"
 
 
-def _value(value: object, depth: int) -> object:
+def _value(value: object, depth: int) -> str:
     match value:
-        case None | bool():
-            return value
-        case int():
-            return int(value) if abs(value) < 1 << 63 else str(value)[:LONGEST_TEXT]
-        case float():
-            return value if value == value and abs(value) != float("inf") else str(value)
         case str():
-            return clean(value)
+            return _text(clean(value))
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(int(value)) if abs(value) < 1 << 63 else _text(str(value)[:LONGEST_TEXT])
+        case float():
+            finite = value == value and abs(value) != float("inf")
+            return float.__repr__(value) if finite else _text(str(value))
         case datetime():
-            return value.isoformat()
+            return _text(value.isoformat())
         case timedelta():
-            return int(value.total_seconds())
-        case Mapping() | list() | tuple() | set() | frozenset() if depth >= DEEPEST:
-            return "… (deeper than is recorded)"
-        case Mapping():
-            return _mapping(value, depth + 1)
+            return str(int(value.total_seconds()))
+        case list() | tuple() | set() | frozenset() | Mapping() if depth >= DEEPEST:
+            return _text("… (deeper than is recorded)")
         case list() | tuple():
             return _items(value, depth + 1)
         case set() | frozenset():
             return _items(sorted(value, key=str), depth + 1)
+        case Mapping():
+            return _object(_mapping(value, depth + 1))
         case _:
             raise Internal(f"an audit event's detail holds a {type(value).__name__}, which is no JSON value")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from datetime import timedelta
+import json
+from dataclasses import asdict, fields, replace
+from datetime import UTC, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.audit import Chain, Receipt, Record, StoredRecord, link
 from app.audit.chain import GENESIS, canonical
@@ -102,6 +105,23 @@ def test_after_a_break_nothing_fits_any_more_and_the_head_stays_before_it():
     assert not chain.take(last)
     assert chain.result().head == Receipt(1, first.digest)
     assert (chain.result().count, chain.result().first_broken) == (3, 2)
+
+
+@given(
+    st.builds(
+        Record,
+        **dict.fromkeys(("kind", "request_id", "address", "detail"), st.text()),
+        **dict.fromkeys(
+            ("source", "subject", "username", "session", "role", "access_key_id"), st.none() | st.text()
+        ),
+        at=st.datetimes(timezones=st.just(UTC)),
+        revision=st.none() | st.integers(),
+    ),
+    st.integers(1),
+)
+def test_the_hashed_text_is_json_with_sorted_keys(record, sequence):
+    members = {**asdict(record), "at": record.at.isoformat(timespec="microseconds"), "sequence": sequence}
+    assert canonical(sequence, record) == json.dumps(members, sort_keys=True, separators=(",", ":"))
 
 
 def test_the_hashed_text_stays_as_it_is_or_no_trail_of_today_verifies_tomorrow():

@@ -114,6 +114,7 @@ def test_any_detail_is_recorded_as_bounded_json(detail):
     rendered = render(event(detail=detail)).detail
     assert len(rendered) <= LONGEST_DETAIL
     assert isinstance(json.loads(rendered), dict)
+    assert rendered == json.dumps(json.loads(rendered), sort_keys=True, separators=(",", ":"))
 
 
 def test_of_a_detail_that_is_too_long_the_short_facts_stay():
@@ -189,3 +190,8 @@ def test_times_are_recorded_in_utc_and_never_without_a_zone():
     assert render(event(at=here)).at.tzinfo is UTC
     with pytest.raises(Internal):
         render(event(at=datetime(2026, 11, 24, 9)))  # no zone
+
+
+def test_of_two_keys_that_name_secrets_the_outer_one_is_said():
+    with pytest.raises(Internal, match="`token`"):
+        render(event(detail={"token": {"password": "x"}}))
