@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from app.web.application import Application
 
 
-def create_app() -> Flask:
+def create_app() -> Application:
     """The WSGI application, wired from `config/` and the environment."""
     from app.wiring import serve_app  # heavy imports stay out of `import app.anything`
 

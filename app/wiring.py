@@ -47,7 +47,7 @@ from app.upkeep import Upkeep, jobs
 from app.web import make_app
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from app.web.application import Application
 
 
 _WARMING = 2.0
@@ -187,7 +187,7 @@ def wire(
     return Parts(broker, delegation, active, store, Upkeep(table, clock), clock, notifier)
 
 
-def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Flask:
+def serve_app(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> Application:
     """The WSGI application, its background jobs running. What each worker process calls once."""
     parts = wire(environ, clock=clock)
     _warm(parts.active.current())

@@ -1,12 +1,13 @@
 """The broker as it is served, with a clock that tests move by writing seconds into a file."""
 
 import os
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flask import Response
 from werkzeug.http import http_date
 
+from app.listener import Message
 from app.wiring import serve_app
 
 
@@ -21,11 +22,14 @@ class MovedClock:
 
 
 clock = MovedClock(Path(os.environ["DAYPASS_TEST_CLOCK"]))
-app = serve_app(clock=clock)
+served = serve_app(clock=clock)
 
 
-@app.after_request
-def _dated(response: Response) -> Response:
+def app(environ: Message, start_response: Callable[..., object]) -> Iterable[bytes]:
     """A host has one clock: without this the server's Date would tell the unmoved one."""
-    response.headers["Date"] = http_date(clock.now())
-    return response
+
+    def dated(status: str, headers: list[tuple[str, str]], *more: object) -> object:
+        kept = [(name, value) for name, value in headers if name != "Date"]
+        return start_response(status, [*kept, ("Date", http_date(clock.now()))], *more)
+
+    return served(environ, dated)

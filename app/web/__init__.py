@@ -1,28 +1,23 @@
-"""web: requests in, answers out; the only room that knows Flask.
+"""web: requests in, answers out; the only room that knows Werkzeug and Jinja.
 
-`table` is the list of every door with its guard; a test compares it with what Flask really serves.
+`table` is the list of every door with its guard; a test compares it with what is really served.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
-
-from flask import Flask
-from jinja2 import StrictUndefined
 
 from app.clock import Clock
 from app.model import Settings
 from app.web import admin, api, helper, oauth, ops, portal, relying_party
-from app.web.assets import Assets
+from app.web.addresses import Addresses
+from app.web.application import Application
 from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.gate import Gate
 from app.web.route import ASSERTION_BODY, GET_ONLY, POST, READ, Cors, Csrf, Guard, Route
 from app.web.static_files import serve
-
-_HERE = Path(__file__).parent
-_ASSETS: Final = Assets(_HERE / "portal" / "static")
+from app.web.templates import ASSETS
 
 _APPS: Final = Cors.CLIENTS
 """The origins that OAuth clients declare: the pages of apps."""
@@ -131,25 +126,17 @@ TABLE: Final[tuple[Route, ...]] = (
 
     Route("/healthz",                READ,     Guard.NONE,     Csrf.SAFE,    ops.healthz),
     Route("/readyz",                 READ,     Guard.NONE,     Csrf.SAFE,    ops.readyz),
-    Route("/static/<name>",          READ,     Guard.NONE,     Csrf.SAFE,    serve(_ASSETS)),
+    Route("/static/<name>",          READ,     Guard.NONE,     Csrf.SAFE,    serve(ASSETS)),
 )
 # fmt: on
 
 
 def make_app(
     broker: BrokerDoor, administration: AdministrationDoor, settings: Callable[[], Settings], clock: Clock
-) -> Flask:
+) -> Application:
     """The WSGI application over the two doors; `settings` are asked for at each request, as they may be reloaded."""
-    app = Flask(__name__, static_folder=None, template_folder=str(_HERE / "portal" / "templates"))
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    # Werkzeug would mend `//sign-in` by a redirect to the host that the request names.
-    app.url_map.merge_slashes = False
-    app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals["asset"] = _ASSETS.url
     helper.prepare(settings().base_url)
-    Gate(broker, administration, settings, clock, {row.endpoint: row for row in TABLE}).install(app)
-    return app
+    return Application(Gate(broker, administration, settings, clock, Addresses(TABLE)))
 
 
 __all__ = ["TABLE", "make_app"]

@@ -7,9 +7,8 @@ import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 
-from flask import Request
-
 from app.model import Caller, Settings
+from app.web.wire import Request
 
 _AGENT = 256
 _LONGEST = 128
@@ -24,12 +23,14 @@ def new_request_id() -> str:
 
 def caller_of(request: Request, settings: Settings, request_id: str) -> Caller:
     """Who calls; `X-Forwarded-For` counts only as far as trusted proxies wrote it."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    agent = request.headers.get("User-Agent", "")[:_AGENT]
+    forwarded = request.environ.get("HTTP_X_FORWARDED_FOR", "")
+    agent = request.environ.get("HTTP_USER_AGENT", "")[:_AGENT]
+    if not agent.isprintable():
+        agent = "".join(char if char.isprintable() else "?" for char in agent)
     return Caller(
         request_id=request_id,
         address=client_address(request.remote_addr or "", forwarded, settings.trusted_proxies),
-        user_agent="".join(char if char.isprintable() else "?" for char in agent),
+        user_agent=agent,
         secure=not settings.loopback,
     )
 
@@ -44,14 +45,15 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     nearest = _address(peer)
     if nearest is None:
         return peer[:64]
-    networks = [_network(entry) for entry in trusted]
-    for hop in reversed(forwarded.split(",")):
-        if not any(nearest in network for network in networks):
-            break
-        further = _address(hop)
-        if further is None:
-            break
-        nearest = further
+    if trusted and forwarded:
+        networks = [_network(entry) for entry in trusted]
+        for hop in reversed(forwarded.split(",")):
+            if not any(nearest in network for network in networks):
+                break
+            further = _address(hop)
+            if further is None:
+                break
+            nearest = further
     return str(nearest)
 
 

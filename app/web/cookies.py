@@ -10,9 +10,8 @@ import re
 import secrets
 from datetime import timedelta
 
-from flask import Request, Response
-
 from app.model import Settings
+from app.web.wire import Request, Response
 
 BROWSER_LIFE = timedelta(minutes=10)
 DEVICE_LIFE = timedelta(days=180)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from flask import Request, Response
-
 from app.errors import OriginRefused
 from app.model import Settings
 from app.web.route import Cors, Guard, Route
 from app.web.visit import Visit
+from app.web.wire import Request, Response
 
 MAX_AGE: Final = 600
 """Seconds for which a browser need not ask again; a client that declares less is obeyed at the call itself."""
@@ -30,9 +29,9 @@ def elsewhere(route: Route, request: Request, settings: Settings) -> str:
     Empty where no browser says one, where it is our own, and for rows and calls that are nothing for other
     origins: one with a cookie is for `origin.check_api` to refuse.
     """
-    if route.cors is Cors.NONE or (route.guard is Guard.API and "Authorization" not in request.headers):
+    if route.cors is Cors.NONE or (route.guard is Guard.API and "HTTP_AUTHORIZATION" not in request.environ):
         return ""
-    origin = request.headers.get("Origin", "")
+    origin: str = request.environ.get("HTTP_ORIGIN", "")
     return "" if origin == settings.base_url else origin
 
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from flask import Request
-from werkzeug.datastructures import MultiDict
+from collections.abc import Collection, Mapping, Sequence
 
 from app.errors import Malformed, MediaType, TooLarge
 from app.web import bodies
+from app.web.wire import Request
 
 _QUERY = 16 * 1024
 
 
 def form(request: Request, names: Collection[str]) -> dict[str, str]:
-    """The named fields of a urlencoded form; others are not looked at.
+    """The named fields of a form; others are not looked at.
 
     Raises:
         MediaType, Malformed (a field twice), TooLarge.
     """
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise MediaType(words="The form must be sent as `application/x-www-form-urlencoded`.")
-    bodies.read(request)
-    return _once(request.form, names)
+    if not bodies.is_form(request):
+        raise MediaType(words=f"The form must be sent as `{bodies.FORM}`.")
+    return _once(bodies.fields(request), names)
+
+
+def several(request: Request, name: str) -> Sequence[str]:
+    """All values of a field that may stand several times, of a form whose type `form` has found right.
+
+    Raises:
+        TooLarge.
+    """
+    return bodies.fields(request).get(name, ())
 
 
 def query(request: Request, names: Collection[str]) -> dict[str, str]:
@@ -33,13 +39,13 @@ def query(request: Request, names: Collection[str]) -> dict[str, str]:
     """
     if len(request.query_string) > _QUERY:
         raise TooLarge("query string", words="The address is too long.")
-    return _once(request.args, names)
+    return _once(dict(request.args.lists()), names)
 
 
-def _once(fields: MultiDict[str, str], names: Collection[str]) -> dict[str, str]:
+def _once(fields: Mapping[str, Sequence[str]], names: Collection[str]) -> dict[str, str]:
     found = {}
     for name in names:
-        values = fields.getlist(name)
+        values = fields.get(name, ())
         if len(values) > 1:
             raise Malformed(f"{name} stands {len(values)} times", words=f"`{name}` may stand only once.")
         if values:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
-
-from flask import Flask, Request, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import RequestRedirect
 
 from app.clock import Clock
 from app.errors import (
     Internal,
+    Malformed,
+    MethodNotAllowed,
     NotSignedIn,
     OriginRefused,
     Refusal,
@@ -27,11 +25,28 @@ from app.errors import (
 )
 from app.model import Settings
 from app.web import bodies, caller, cookies, cors, guards, headers, page, paths, problems, records, times
+from app.web.addresses import Addresses
 from app.web.doors import AdministrationDoor, BrokerDoor
 from app.web.route import ORDINARY_BODY, Cors, Guard, Route
 from app.web.visit import Visit
+from app.web.wire import Request, Response
 
 log = logging.getLogger("daypass.web")
+
+
+@dataclass(slots=True)
+class Here:
+    """What is known of a request so far."""
+
+    request: Request
+    request_id: str
+    started: float
+    settings: Settings | None = None
+    row: Route | None = None
+    """The row that was asked for; if the method was wrong, one of the address's."""
+    visit: Visit | None = None
+    reader: str = ""
+    """The origin of another site's page that may read the answer."""
 
 
 class Gate:
@@ -43,49 +58,48 @@ class Gate:
         administration: AdministrationDoor,
         settings: Callable[[], Settings],
         clock: Clock,
-        rows: Mapping[str, Route],
+        addresses: Addresses,
     ) -> None:
         self._broker = broker
         self._administration = administration
         self._settings = settings
         self._clock = clock
-        self._rows = rows
+        self._addresses = addresses
 
-    def install(self, app: Flask) -> None:
-        """Put the gate around the application's addresses."""
-        app.before_request(self.before)
-        app.after_request(self.after)
-        app.register_error_handler(Exception, self.failed)
-        for row in self._rows.values():
-            app.add_url_rule(
-                row.address,
-                endpoint=row.endpoint,
-                view_func=_call(row),
-                methods=list(row.methods),
-                provide_automatic_options=False,
-            )
+    def answer(self, request: Request) -> Response:
+        """The answer to a request. Every exception becomes one; none is a 500."""
+        here = Here(request, caller.new_request_id(), time.perf_counter())
+        try:
+            response = self._handled(here)
+        except Exception as error:  # noqa: BLE001
+            response = self._failed(here, error)
+        try:
+            self._finish(here, response)
+        except Exception as error:  # noqa: BLE001
+            _log_defect(error, here.request_id)
+            return problems.last_resort(here.request_id)
+        return response
 
-    def before(self) -> Response | None:
-        """Name the request, cap its body, find out who asks, and let the guard decide."""
-        here, asked = _current()
-        here.request_id = caller.new_request_id()
-        here.started = time.perf_counter()
+    def _handled(self, here: Here) -> Response:
+        """Cap the body, find out who asks, let the guard decide, and hand the visit to the row's handler."""
+        asked = here.request
         here.settings = settings = self._settings()
-        here.caller = caller.caller_of(asked, settings, here.request_id)
-        row = self._rows.get(asked.endpoint or "")
+        path = asked.path if asked.environ.get("PATH_INFO") else ""  # of which Werkzeug makes `/`
+        row, parts = self._addresses.find(path, asked.method)
+        here.row = row or next(iter(self._addresses.rows(path)), None)
         bodies.cap(asked, ORDINARY_BODY if row is None else row.body)
         here.visit = Visit(
-            self._broker, self._administration, settings, asked, here.caller, self._clock.now()
+            self._broker,
+            self._administration,
+            settings,
+            asked,
+            caller.caller_of(asked, settings, here.request_id),
+            self._clock.now(),
         )
+        if _host_is_broken(asked):
+            raise Malformed
         if row is None:
-            if isinstance(asked.routing_exception, RequestRedirect):
-                raise Unknown("a redirect of Werkzeug's, which goes to the host that the request names")
-            return self._preflight() if asked.method == "OPTIONS" else None
-        if asked.method not in row.methods:  # Werkzeug lets HEAD in wherever GET is
-            taken = {
-                method for each in self._rows.values() if _matches(each, asked) for method in each.methods
-            }
-            raise MethodNotAllowed(valid_methods=sorted(taken))
+            return self._otherwise(here, here.visit, path)
         if row.guard is not Guard.API and (elsewhere := _other_name(asked, settings)):
             return page.see_other(elsewhere)
         if origin := cors.elsewhere(row, asked, settings):
@@ -95,147 +109,130 @@ class Gate:
             here.visit = guards.identify(row, here.visit)
         except NotSignedIn:
             if row.guard is Guard.PAGE and asked.method in ("GET", "HEAD") and not problems.wants_json(asked):
-                return self._to_sign_in(settings)
+                return _to_sign_in(asked, settings)
             raise
         if origin:
-            self._check_reader(row, origin)
+            _check_reader(here, row, here.visit)
         guards.protect(row, here.visit)
-        return None
+        return row.handler(here.visit, **parts)
 
-    def after(self, response: Response) -> Response:
+    def _otherwise(self, here: Here, visit: Visit, path: str) -> Response:
+        """Where no row takes the request: the answer to a preflight.
+
+        Raises:
+            Unknown, MethodNotAllowed, OriginRefused, Unavailable.
+        """
+        if here.row is None:
+            raise Unknown("" if path else "an empty path")
+        rows = self._addresses.rows(path)
+        if here.request.method == "OPTIONS" and (answer := cors.preflight(rows, visit)) is not None:
+            here.reader = here.request.headers["Origin"]
+            return answer
+        raise MethodNotAllowed
+
+    def _finish(self, here: Here, response: Response) -> None:
         """Headers on every answer, and the line in the log."""
-        here, asked = _current()
-        settings: Settings = here.get("settings") or self._settings()
-        request_id: str = here.get("request_id", "-")
-        headers.secure(response, settings, request_id)
-        row = self._row()
-        if row is not None and row.cors is not Cors.NONE:
-            response.vary.add("Origin")
-            if reader := here.get("reader"):
-                cors.let_read(response, reader)
-        where = here.get("caller")
+        headers.secure(response, here.settings or self._settings(), here.request_id)
+        if here.row is not None and here.row.cors is not Cors.NONE:
+            response.headers.add("Vary", "Origin")
+            if here.reader:
+                cors.let_read(response, here.reader)
         log.info(
             "answered",
             extra={
-                "method": asked.method,
-                "path": asked.path,
+                "method": here.request.method,
+                "path": here.request.path,
                 "status": response.status_code,
-                "ms": round((time.perf_counter() - here.get("started", time.perf_counter())) * 1000, 1),
-                "request_id": request_id,
-                "address": where.address if where else "-",
+                "ms": round((time.perf_counter() - here.started) * 1000, 1),
+                "request_id": here.request_id,
+                "address": here.visit.caller.address if here.visit is not None else "-",
             },
         )
-        return response
 
-    def failed(self, error: Exception) -> Response:
-        """Every exception as an answer; none is a 500."""
-        request_id: str = g.get("request_id", "-")
+    def _failed(self, here: Here, error: Exception) -> Response:
+        """An exception as an answer."""
         try:
-            return self._refuse(error, request_id)
+            return self._refused(here, error)
         except Exception as second:  # noqa: BLE001
-            _log_defect(second, request_id)
-            return problems.last_resort(request_id)
+            _log_defect(second, here.request_id)
+            return problems.last_resort(here.request_id)
 
-    def _preflight(self) -> Response | None:
-        """The answer to a preflight; None if it is none, so that OPTIONS is as any method that is not taken."""
-        rows = [row for row in self._rows.values() if _matches(row, request)]
-        answer = cors.preflight(rows, g.visit)
-        if answer is not None:
-            g.reader = request.headers["Origin"]
-        return answer
-
-    def _check_reader(self, row: Route, origin: str) -> None:
-        """Now that the client is known. Raises OriginRefused, which that page cannot read."""
-        try:
-            cors.check_own(row, g.visit, origin)
-        except OriginRefused:
-            g.reader = None
-            raise
-
-    def _refuse(self, error: Exception, request_id: str) -> Response:
-        refusal = self._recorded(problems.of_exception(error))
+    def _refused(self, here: Here, error: Exception) -> Response:
+        asked, row, request_id = here.request, here.row, here.request_id
+        refusal = _recorded(here.visit, problems.of_exception(error))
         if isinstance(refusal, Internal) and error is not refusal:
             _log_defect(error, request_id)
         else:
             _log_refusal(refusal, request_id)
-        row = self._row()
         if row is not None and row.refused is not None:
-            response = row.refused(refusal, request_id, request)
-        elif problems.wants_json(request):
+            response = row.refused(refusal, request_id, asked)
+        elif problems.wants_json(asked):
             response = problems.as_problem(refusal, request_id, row.scope if row else None)
         else:
             response = problems.as_page(
                 refusal,
-                self._frame(request_id, refusal),
+                self._frame(here, refusal),
                 times.wire(self._clock.now()),
-                _back(request),
-                _why(request, refusal),
+                _back(asked),
+                _why(asked, refusal),
             )
-        if isinstance(error, HTTPException) and (allowed := getattr(error, "valid_methods", None)):
-            response.headers["Allow"] = ", ".join(sorted(self._allowed(allowed)))
+        if isinstance(refusal, MethodNotAllowed):
+            taken = {method for each in self._addresses.rows(asked.path) for method in each.methods}
+            response.headers["Allow"] = ", ".join(sorted(taken))
         return response
 
-    def _recorded(self, refusal: Refusal) -> Refusal:
-        """The refusal, on record if a signed-in person met it here and not in the broker."""
-        visit: Visit | None = g.get("visit")
-        if visit is None:
-            return refusal
-        try:
-            records.note(visit, refusal)
-        except (TooMany, Unavailable) as instead:
-            return instead
+    def _frame(self, here: Here, refusal: Refusal) -> page.Frame:
+        if here.visit is None or isinstance(refusal, Internal):
+            return page.Frame((here.settings or self._settings()).name, here.request_id)
+        return page.frame_of(here.visit)
+
+
+def _check_reader(here: Here, row: Route, visit: Visit) -> None:
+    """Now that the client is known. Raises OriginRefused, which that page cannot read."""
+    try:
+        cors.check_own(row, visit, here.reader)
+    except OriginRefused:
+        here.reader = ""
+        raise
+
+
+def _recorded(visit: Visit | None, refusal: Refusal) -> Refusal:
+    """The refusal, on record if a signed-in person met it here and not in the broker."""
+    if visit is None:
         return refusal
-
-    def _frame(self, request_id: str, refusal: Refusal) -> page.Frame:
-        settings: Settings = g.get("settings") or self._settings()
-        visit: Visit | None = g.get("visit")
-        if visit is None or isinstance(refusal, Internal):
-            return page.Frame(settings.name, request_id)
-        return page.frame_of(visit)
-
-    def _row(self) -> Route | None:
-        """The row that was asked for; if the method was wrong, one of the address's."""
-        asked = self._rows.get(request.endpoint or "")
-        return asked or next((row for row in self._rows.values() if _matches(row, request)), None)
-
-    def _allowed(self, methods: list[str]) -> set[str]:
-        """Without the HEAD that Werkzeug adds to addresses whose row does not have it."""
-        rows = [row for row in self._rows.values() if _matches(row, request)]
-        return set(methods) & {method for row in rows for method in row.methods}
-
-    def _to_sign_in(self, settings: Settings) -> Response:
-        target = paths.own_path(_full_path(request))
-        address = paths.with_next("/sign-in", target)
-        response = page.see_other(address)
-        if cookies.session_token(request, settings):
-            response.headers["Location"] = f"{address}{'&' if '?' in address else '?'}ended=1"
-            cookies.clear_session(response, settings)
-        return response
+    try:
+        records.note(visit, refusal)
+    except (TooMany, Unavailable) as instead:
+        return instead
+    return refusal
 
 
-def _current() -> tuple[Any, Request]:
-    """What Flask's `g` and `request` stand for now, once: each look through them costs."""
-    return g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
-
-
-def _call(row: Route) -> Callable[..., Response]:
-    def view(**parts: str) -> Response:
-        return row.handler(g.visit, **parts)
-
-    return view
-
-
-def _matches(row: Route, asked: Request) -> bool:
-    pattern, path = row.address.split("/"), asked.path.split("/")
-    return len(pattern) == len(path) and all(
-        part.startswith("<") or part == given for part, given in zip(pattern, path, strict=True)
-    )
+def _to_sign_in(asked: Request, settings: Settings) -> Response:
+    target = paths.own_path(_full_path(asked))
+    address = paths.with_next("/sign-in", target)
+    response = page.see_other(address)
+    if cookies.session_token(asked, settings):
+        response.headers["Location"] = f"{address}{'&' if '?' in address else '?'}ended=1"
+        cookies.clear_session(response, settings)
+    return response
 
 
 def _full_path(asked: Request) -> str:
     path = quote(asked.path, safe="/:@!$&'()*+,;=~-._")
     query = asked.query_string.decode("latin-1")
     return f"{path}?{query}" if query else path
+
+
+def _host_is_broken(asked: Request) -> bool:
+    """`Host` has a name of which a part is empty or too long (RFC 1035, 2.3.1)."""
+    given = asked.environ.get("HTTP_HOST", "")
+    if len(given) < 64 and ".." not in given and not given.startswith("."):
+        return False
+    try:
+        asked.host.partition(":")[0].encode("idna")
+    except UnicodeError:
+        return True
+    return False
 
 
 def _other_name(asked: Request, settings: Settings) -> str | None:
@@ -256,9 +253,9 @@ def _other_name(asked: Request, settings: Settings) -> str | None:
 
 def _back(asked: Request) -> str | None:
     """The page whose form it was, as far as the form was read."""
-    if asked.method != "POST" or asked.path != "/keys" or "form" not in vars(asked):
+    if asked.method != "POST" or asked.path != "/keys":
         return None
-    role = asked.form.get("role", "")[:700]
+    role = asked.field("role")[:700]
     return f"/keys?role={quote(role, safe='')}" if role else None
 
 
@@ -266,8 +263,7 @@ def _why(asked: Request, refusal: Refusal) -> str | None:
     """Where a refused role is explained, as far as the question was read."""
     if not isinstance(refusal, RoleForbidden | RoleUnknown):
         return None
-    fields = asked.form if "form" in vars(asked) else asked.args
-    role = fields.get("role", "")[:700]
+    role = (asked.args.get("role", "") if asked.fields is None else asked.field("role"))[:700]
     return f"/why?role={quote(role, safe='')}" if role else None
 
 

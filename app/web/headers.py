@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Response
-
 from app.model import Settings
+from app.web.wire import Response
 
 # Where a form's answer may lead on to. Browsers apply `form-action` to redirects too (CSP 3, 6.4.1.1), and
 # the Console button is a form. By partition: the hosts of sign-in and console.
@@ -23,7 +23,7 @@ _CONSOLE: dict[str, tuple[str, ...]] = {
 # What a source expression can say of an app's origin (CSP 3, 2.3.1); it has no IPv6 addresses.
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 
-_ALWAYS = {
+_ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -32,29 +32,43 @@ _ALWAYS = {
 }
 
 
+_NEVER_OTHERWISE: Final = frozenset(
+    name.lower() for name in (*_ALWAYS, "X-Request-Id", "Strict-Transport-Security")
+)
+"""What no handler may say instead."""
+
+
 def secure(response: Response, settings: Settings, request_id: str) -> None:
     """Put them on; `Cache-Control: no-store` unless the handler has said something else.
 
     So may a handler's policy stand, where its page's form leads on to somewhere else (`lead_on`).
     """
     headers = response.headers
-    there = {name.lower() for name, _ in headers}  # once: to set or look for one is to walk through them all
-    ours = {**_ALWAYS, "X-Request-Id": request_id}
-    if not settings.loopback:
-        ours["Strict-Transport-Security"] = "max-age=31536000"
-    for name, value in ours.items():
-        if name.lower() in there:
-            headers[name] = value
-        else:
-            headers.add(name, value)
-    if "content-security-policy" not in there:
-        policy = content_security_policy(settings.aws.partition, settings.aws.console_endpoint)
-        headers.add("Content-Security-Policy", policy)
-    if "referrer-policy" not in there:
+    there = {name.lower() for name, _ in headers}
+    for name in there & _NEVER_OTHERWISE:
+        headers.remove(name)
+        there.remove(name)
+    ours = _ours(settings.loopback, settings.aws.partition, settings.aws.console_endpoint)
+    # At once, since to set one by name is to walk through them all.
+    headers[len(headers) :] = [
+        ("X-Request-Id", request_id),
+        *(header for name, header in ours.items() if name not in there),
+    ]
+
+
+@lru_cache(maxsize=32)
+def _ours(loopback: bool, partition: str, console_endpoint: str | None) -> Mapping[str, tuple[str, str]]:
+    """Those that are the same for every request, each by its name in small letters."""
+    ours = {
+        **_ALWAYS,
+        "Content-Security-Policy": content_security_policy(partition, console_endpoint),
         # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
-        headers.add("Referrer-Policy", "same-origin")
-    if "cache-control" not in there:
-        headers.add("Cache-Control", "no-store")
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    if not loopback:
+        ours["Strict-Transport-Security"] = "max-age=31536000"
+    return {name.lower(): (name, value) for name, value in ours.items()}
 
 
 def lead_on(response: Response, settings: Settings, address: str) -> None:

@@ -18,10 +18,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from flask import Response
-
 from app.errors import Unavailable
 from app.web.visit import Visit
+from app.web.wire import Response
 
 log = logging.getLogger("daypass.web")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from flask import Response
-
 from app.model import SignedIn
 from app.people import Asked
 from app.web import cookies, paths
 from app.web.page import see_other
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 def arrive(visit: Visit, result: SignedIn | Asked, *, browser: str, device: str) -> Response:

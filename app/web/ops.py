@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 
-from flask import Response
-
 from app.errors import Refusal
 from app.web.visit import Visit
+from app.web.wire import Response
 
 log = logging.getLogger("daypass.web")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Request
-
 from app.errors import CrossSite
 from app.model import Settings
+from app.web.wire import Request
 
 
 def check_form(request: Request, settings: Settings) -> None:

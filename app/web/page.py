@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response, current_app
-
 from app.errors import Refusal
 from app.people import LOCAL, ROOT
 from app.web import times
+from app.web.templates import TEMPLATES
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _administers(visit: Visit) -> bool:
 
 def render(template: str, page: object, frame: Frame, status: int = 200) -> Response:
     """A page from its template; `page` is a frozen dataclass, and the template decides nothing."""
-    text = current_app.jinja_env.get_template(template).render(page=page, frame=frame)
+    text = TEMPLATES.get_template(template).render(page=page, frame=frame)
     return Response(text, status=status, content_type="text/html; charset=utf-8")
 
 

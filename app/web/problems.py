@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
@@ -29,6 +28,7 @@ from app.errors import (
 )
 from app.model import Scope
 from app.web import page, paths
+from app.web.wire import Request, Response
 
 MEDIA = "application/problem+json"
 _HTTP: dict[int, type[Refusal]] = {

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import Request, Response
-
 from app.errors import Refusal
 from app.model import Scope
+from app.web.wire import Request, Response
 
 READ = ("GET", "HEAD")
 GET_ONLY = ("GET",)

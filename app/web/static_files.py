@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Response
-
 from app.errors import Unknown
 from app.web.assets import Assets
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _FOR_GOOD = "public, max-age=31536000, immutable"
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Request
-
 from app.errors import NotSignedIn
 from app.model import Caller, Session, Settings
 from app.web.doors import AdministrationDoor, BrokerDoor
+from app.web.wire import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
-from flask import Flask
-from flask.testing import FlaskClient
-
 from app.errors import (
     DestinationForbidden,
     NotSignedIn,
@@ -50,8 +47,10 @@ from app.model import (
 from app.people import Asked
 from app.policy.actions import AdminAction
 from app.web import make_app
+from app.web.application import Application
 from app.web.doors import AdministrationDoor
 from tests.web.apps import FakeApps
+from tests.web.browser import Browser
 from tests.web.local_people import FakePeople, Wanted
 
 NOW = datetime(2026, 11, 24, 10, 10, tzinfo=UTC)
@@ -300,14 +299,11 @@ class World:
     clock: FixedClock = field(default_factory=FixedClock)
 
     def __post_init__(self) -> None:
-        self.app: Flask = make_app(self.broker, self.administration, lambda: self.settings, self.clock)
-        self.browser: FlaskClient = self.new_browser()
+        self.app: Application = make_app(self.broker, self.administration, lambda: self.settings, self.clock)
+        self.browser: Browser = self.new_browser()
 
-    def new_browser(self) -> FlaskClient:
-        client = self.app.test_client()
-        client.environ_base["HTTP_HOST"] = self.settings.base_url.partition("//")[2]
-        client.environ_base["wsgi.url_scheme"] = self.settings.base_url.partition(":")[0]
-        return client
+    def new_browser(self) -> Browser:
+        return Browser(self.app, self.settings.base_url)
 
     def cookie(self) -> str:
         return "daypass" if self.settings.loopback else "__Host-daypass"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.model import Session
+from tests.web.browser import Browser
 from tests.web.builders import BASE, World, settings
 from tests.web.local_people import PASSWORD
 
@@ -20,7 +20,7 @@ def world(**changes: object) -> World:
     return World(settings=settings(local="Contractors", **changes))
 
 
-def post(made: World, path: str, browser: FlaskClient | None = None, **fields: str) -> TestResponse:
+def post(made: World, path: str, browser: Browser | None = None, **fields: str) -> TestResponse:
     """A form of our own page."""
     return (browser or made.browser).post(path, data=fields, headers=OURS)
 
@@ -32,7 +32,7 @@ def hidden(page: str) -> dict[str, str]:
 
 
 def give_password(
-    made: World, target: str = "/", browser: FlaskClient | None = None, **changes: str
+    made: World, target: str = "/", browser: Browser | None = None, **changes: str
 ) -> TestResponse:
     fields = {"username": "lena", "password": PASSWORD, "next": target, **changes}
     return post(made, "/sign-in/local", browser, **fields)
@@ -63,6 +63,6 @@ def cookies(answer: TestResponse) -> dict[str, str]:
     return {line.partition("=")[0]: line for line in answer.headers.getlist("Set-Cookie")}
 
 
-def token(made: World, browser: FlaskClient | None = None) -> str:
+def token(made: World, browser: Browser | None = None) -> str:
     found = (browser or made.browser).get_cookie(made.cookie(), domain="localhost")
     return found.value if found else ""

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
 from app.errors import ProviderFailed
 from app.model import EXCHANGE
@@ -17,6 +16,7 @@ from tests.exchanging import NOTES, PHOTO, UPLOADS, Apps, apps_in
 from tests.house import BASE, FakeAws, House, opened
 from tests.signin.oauth2 import builders as chirp
 from tests.signin.saml.test_grant import encoded, signed
+from tests.web.browser import Browser
 from tests.web.builders import EVIL
 
 TYPE = "urn:ietf:params:oauth:token-type:"
@@ -25,11 +25,9 @@ AWS = {"requested_token_type": AWS_CREDENTIALS}
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
 
 
-def client_of(house: House) -> FlaskClient:
+def client_of(house: House) -> Browser:
     parts = house.parts
-    made = make_app(parts.broker, parts.delegation, parts.current_settings, house.clock).test_client()
-    made.environ_base["HTTP_HOST"] = "localhost:8000"
-    return made
+    return Browser(make_app(parts.broker, parts.delegation, parts.current_settings, house.clock), BASE)
 
 
 class Page:

@@ -141,12 +141,13 @@ def test_a_row_without_a_scope_takes_no_token():
 
     from app.errors import TokenInvalid
     from app.web.visit import Visit
+    from app.web.wire import Request
 
     world = with_token(*SCOPES)
-    with world.app.test_request_context("/v1/me", headers={"Authorization": "Bearer good.token_~+/-="}) as at:
-        visit = Visit(world.broker, world.administration, world.settings, at.request, None, world.clock.now())
-        with pytest.raises(TokenInvalid):
-            identify(replace(API[0], scope=None), visit)
+    asked = Request.from_values("/v1/me", headers={"Authorization": "Bearer good.token_~+/-="})
+    visit = Visit(world.broker, world.administration, world.settings, asked, None, world.clock.now())
+    with pytest.raises(TokenInvalid):
+        identify(replace(API[0], scope=None), visit)
 
 
 def test_a_refusal_of_a_tokens_holder_is_on_record():

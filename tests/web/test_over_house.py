@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from flask.testing import FlaskClient
 
 from app.model import DEVICE_CODE
 from app.web import make_app
 from tests.house import BASE, READ_ONLY, House, opened
+from tests.web.browser import Browser
 
 VERIFIER = "v" * 43
 LOOPBACK = "http://127.0.0.1:43117/callback"
@@ -30,10 +30,8 @@ class Wire:
         self.browser = self.client()
         self.csrf = self.sign_in()
 
-    def client(self) -> FlaskClient:
-        made = self.app.test_client()
-        made.environ_base["HTTP_HOST"] = "localhost:8000"
-        return made
+    def client(self) -> Browser:
+        return Browser(self.app, BASE)
 
     def sign_in(self) -> str:
         self.house.clock.at += timedelta(seconds=10)

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import pyotp
 import pytest
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.people import Link
@@ -20,6 +19,7 @@ from app.web import make_app
 from tests.helper import Helper
 from tests.home import ADMIN, BASE, OTHER, PASSWORD, REASON, RELEASE, Home, opened_home
 from tests.house import CALLER
+from tests.web.browser import Browser
 from tests.web.builders import code_of
 from tests.web.people_steps import hidden
 
@@ -35,11 +35,8 @@ class Web:
         self.app = make_app(parts.broker, parts.delegation, parts.current_settings, home.clock)
         self.browser = self.new_browser()
 
-    def new_browser(self) -> FlaskClient:
-        made = self.app.test_client()
-        made.environ_base["HTTP_HOST"] = "localhost:8000"
-        made.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (X11; Linux) Firefox/140.0"
-        return made
+    def new_browser(self) -> Browser:
+        return Browser(self.app, BASE, "Mozilla/5.0 (X11; Linux) Firefox/140.0")
 
     def get(self, path: str) -> TestResponse:
         return self.browser.get(path)

@@ -1,10 +1,11 @@
-"""The table of addresses is what Flask serves, and every guard does what its row says."""
+"""The table of addresses is what is served, and every guard does what its row says."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.web import TABLE
+from app.web.addresses import Addresses
 from app.web.route import Csrf, Guard, Route
 from tests.web.builders import ARN, EVIL, World
 
@@ -29,15 +30,37 @@ def named(row: Route) -> str:
     return row.endpoint
 
 
-def test_flask_serves_the_table_and_nothing_else():
-    app = World().app
-    served = {
-        (rule.rule, method)
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    assert served == {(row.address, method) for row in TABLE for method in row.methods if method != "HEAD"}
-    assert set(app.view_functions) == {row.endpoint for row in TABLE}
+@pytest.mark.parametrize("row", TABLE, ids=named)
+def test_every_row_of_the_table_is_served_and_no_other_in_its_place(row):
+    addresses = Addresses(TABLE)
+    for method in row.methods:
+        found, parts = addresses.find(path_of(row), method)
+        assert found is row
+        assert [f"<{name}>" for name in parts] == [each for each in row.address.split("/") if each in PARTS]
+    assert row in addresses.rows(path_of(row))
+
+
+def test_no_two_rows_are_for_the_same():
+    named_twice = [(row.address, method) for row in TABLE for method in row.methods]
+    assert len(set(named_twice)) == len(named_twice)
+
+
+@pytest.mark.parametrize("path", ["", "*", "/saml//acs", "/saml/a/b/acs", "/static/", "/keys/", "/KEYS"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_not_in_the_table_is_not_found(path, method):
+    addresses = Addresses(TABLE)
+    assert addresses.find(path, method) == (None, {})
+    assert addresses.rows(path) == []
+
+
+def test_an_address_as_it_stands_goes_before_one_with_a_variable_part():
+    addresses = Addresses(TABLE)
+    assert addresses.find("/sign-in/local", "GET")[1] == {}
+    assert addresses.find("/sign-in/passkey", "GET")[1] == {"source": "passkey"}
+    assert [row.address for row in addresses.rows("/sign-in/passkey")] == [
+        "/sign-in/passkey",
+        "/sign-in/<source>",
+    ]
 
 
 def test_no_row_lets_another_origin_read():

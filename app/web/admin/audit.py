@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from flask import Response
-
 from app.audit import StoredRecord
 from app.errors import AskRefused
 from app.model import AuditKind
@@ -17,6 +15,7 @@ from app.web import asks, forms, page, times
 from app.web.admin import reading
 from app.web.admin.areas import Tab, tabs
 from app.web.visit import Visit
+from app.web.wire import Response
 
 PAGE: Final = 50
 _FIELDS: Final = ("person", "role", "kind", "since", "until", "request_id", "access_key_id")

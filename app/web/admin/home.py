@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import Unknown
 from app.policy.actions import ACTIONS
 from app.web.admin.areas import AREAS, Area
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from flask import Response
-
 from app.policy import actions
 from app.store import KnownPerson
 from app.web import asks, forms, times
@@ -15,6 +13,7 @@ from app.web.admin import reading
 from app.web.admin.areas import Tab, tabs
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 PAGE: Final = 100
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.errors import AskRefused, ConfigurationWrong
 from app.web import forms, page
 from app.web.admin import reading
@@ -15,6 +13,7 @@ from app.web.admin.areas import Tab, tabs
 from app.web.admin.revisions import FileView, file_views
 from app.web.admin.shifts import ShiftView, shift_views
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
-from flask import Request, Response
-
 from app.configuration.fields import POLICY_NAME
 from app.delegation import Choices
 from app.drafts import Draft, Drafted
@@ -26,6 +24,7 @@ from app.web import page
 from app.web.admin.areas import Tab, tabs
 from app.web.admin.shifts import ShiftView, shift_views
 from app.web.visit import Visit
+from app.web.wire import Request, Response
 
 _ROWS: Final = 2
 _MOST_ROWS: Final = 12

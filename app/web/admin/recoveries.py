@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.delegation import RecoveryFacts
 from app.errors import AskRefused, SecondPersonNeeded
 from app.web import forms, page, times
 from app.web.admin.areas import Tab, tabs
 from app.web.page import see_other
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _SHOWN = 50
 

@@ -7,8 +7,6 @@ from difflib import unified_diff
 from itertools import islice
 from typing import Final
 
-from flask import Response
-
 from app.admin import FileChange
 from app.policy import actions
 from app.store import Activation
@@ -17,6 +15,7 @@ from app.web.admin import reading
 from app.web.admin.areas import Tab, tabs
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 PAGE: Final = 50
 _LINES: Final = 2_000

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import AskRefused
 from app.policy import actions
 from app.web import forms
@@ -15,6 +13,7 @@ from app.web.admin.revisions import FileView, RevisionView, file_views, revision
 from app.web.admin.shifts import ShiftView, shift_views
 from app.web.page import see_other, show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

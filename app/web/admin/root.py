@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import AskRefused
 from app.people import ROOT, RootUse
 from app.policy import actions
@@ -13,6 +11,7 @@ from app.web import forms, page, times
 from app.web.admin.areas import Tab, tabs
 from app.web.page import see_other
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

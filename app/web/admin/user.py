@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.admin import UserChange, inline_name
 from app.admin.users import differences, told_change
 from app.errors import AskRefused, Refusal, SecondPersonNeeded, SessionUnknown
@@ -21,6 +19,7 @@ from app.web.admin.areas import Tab, tabs
 from app.web.admin.users import show_link, user_href
 from app.web.page import see_other
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _FIELDS: Final = (
     "id",
@@ -175,7 +174,7 @@ def _about(visit: Visit, id: str, fields: _Fields) -> None:
 
 def _picked(visit: Visit, name: str, offered: tuple[str, ...], had: tuple[str, ...]) -> tuple[str, ...]:
     """What was ticked, and what was had that was not offered."""
-    ticked = visit.request.form.getlist(name)[:_MOST_PICKED]
+    ticked = forms.several(visit.request, name)[:_MOST_PICKED]
     return (*ticked, *(each for each in had if each not in offered))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import Response
-
 from app.admin import UserChange
 from app.errors import AskRefused, SecondPersonNeeded
 from app.people import LocalUser
@@ -15,6 +13,7 @@ from app.web import asks, forms, page
 from app.web.admin.areas import Tab, tabs
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _FIELDS = ("username", "name", "email", "send")
 _MOST_PICKED = 64
@@ -101,7 +100,7 @@ def ask_user(visit: Visit) -> Response:
 def create_user(visit: Visit) -> Response:
     """`POST /admin/users/new`: create, and show the link once. Raises Unknown, Malformed, Unavailable."""
     fields = forms.form(visit.request, _FIELDS)
-    picked = frozenset(visit.request.form.getlist("group")[:_MOST_PICKED])
+    picked = frozenset(forms.several(visit.request, "group")[:_MOST_PICKED])
     change = UserChange(
         name=fields.get("name", "").strip() or None,
         email=fields.get("email", "").strip() or None,

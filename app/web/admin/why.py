@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.delegation import Case
 from app.errors import AskRefused, PersonUnknown, RoleUnknown, Unknown
 from app.policy import actions
 from app.web import asks, forms, page, times
 from app.web.admin.areas import Tab, tabs
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _SHORT: Final = re.compile(r"([0-9]{12})/([A-Za-z0-9+=,.@_/-]{1,576})", re.ASCII)
 _TYPED: Final = 700

@@ -7,13 +7,12 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from flask import Response
-
 from app.errors import AskRefused
 from app.model import RoleAsk
 from app.web import asks, forms, listing
 from app.web.api import reading, shapes
 from app.web.visit import Visit
+from app.web.wire import Response
 
 LIMIT = 100
 MOST = 1000

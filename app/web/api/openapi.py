@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.model import Scope
 from app.web import asks, cookies
 from app.web.api import handlers
 from app.web.api.shapes import ROLE_ARN, SCHEMAS, Json
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

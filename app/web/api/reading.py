@@ -6,10 +6,9 @@ import json
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from flask import Request
-
 from app.errors import AskRefused, Malformed, MediaType
 from app.web import bodies
+from app.web.wire import Request
 
 
 def body(request: Request, members: Collection[str]) -> Mapping[str, object]:

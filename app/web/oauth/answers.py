@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from flask import Response
-
 from app.model import Tokens
 from app.web import times
+from app.web.wire import Response
 
 
 def json_of(body: object) -> Response:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
-from flask import Response
 from werkzeug.datastructures import Headers
 
 from app.errors import (
@@ -31,6 +30,7 @@ from app.web.oauth.parameters import Given
 from app.web.oauth.refusals import description, word
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
-from flask import Request
 
 from app.errors import ClientRefused, GrantError
 from app.model import ClientProof
 from app.web.oauth import parameters
+from app.web.wire import Request
 
 FIELDS: Final = ("client_id", "client_secret")
 METHODS: Final = ("client_secret_basic", "client_secret_post", "none")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from flask import Response
-
 from app.web.oauth import client, parameters
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _NAMES: Final = (*client.FIELDS, "scope", "resource", "device")
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Response
-
 from app.model import PoolIdentity
 from app.web.oauth import answers, client, parameters, subjects
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _LINK: Final = (*client.FIELDS, *subjects.names("subject"), *subjects.names("link"))
 _UNLINK: Final = (*client.FIELDS, *subjects.names("subject"), "source")

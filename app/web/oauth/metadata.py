@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from flask import Response
-
 from app.model import SCOPES
 from app.web.oauth import client
 from app.web.oauth.token import GRANT_TYPES
 from app.web.visit import Visit
+from app.web.wire import Response
 
 # Keys are published a day before they sign (`tokens`), so a copy that is five minutes old lacks none.
 _A_WHILE: Final = "public, max-age=300"

@@ -7,21 +7,21 @@ none has any but printable ASCII characters; `device`, which is ours and for peo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from authlib.oauth2.rfc6749.util import scope_to_list
-from flask import Request
-from werkzeug.datastructures import MultiDict
 
 from app.errors import GrantError, TargetInvalid
 from app.web import bodies
+from app.web.wire import Request
 
 DEVICE_LONGEST: Final = 64
 _QUERY: Final = 16 * 1024
 _PLAIN: Final = re.compile(r"[ -~]*")
-_FORM: Final = "application/x-www-form-urlencoded"
+
+_Fields = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def of_page(request: Request, names: Collection[str]) -> Given:
         return _read(_form(request), names)
     if len(request.query_string) > _QUERY:
         raise GrantError("query string", words="The address is too long.")
-    return _read(request.args, names)
+    return _read(dict(request.args.lists()), names)
 
 
 def scope(values: Mapping[str, str]) -> tuple[str, ...]:
@@ -92,18 +92,17 @@ def device(values: Mapping[str, str]) -> str:
     return " ".join(shown.split())[:DEVICE_LONGEST].rstrip()
 
 
-def _form(request: Request) -> MultiDict[str, str]:
-    if request.mimetype != _FORM:
-        raise GrantError(f"body of type {request.mimetype[:80]!r}", words=f"Send a form as `{_FORM}`.")
-    bodies.read(request)
-    return request.form
+def _form(request: Request) -> _Fields:
+    if not bodies.is_form(request):
+        raise GrantError(f"body of type {request.mimetype[:80]!r}", words=f"Send a form as `{bodies.FORM}`.")
+    return bodies.fields(request)
 
 
-def _read(fields: MultiDict[str, str], names: Collection[str]) -> Given:
+def _read(fields: _Fields, names: Collection[str]) -> Given:
     values: dict[str, str] = {}
     wrong: dict[str, GrantError] = {}
     for name in names:
-        sent = fields.getlist(name)
+        sent = fields.get(name, ())
         if len(sent) > 1:
             # Several are allowed (RFC 8707, 2; RFC 8693, 2.1), but what we give is for one.
             kind = TargetInvalid if name in ("resource", "audience") else GrantError

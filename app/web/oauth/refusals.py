@@ -17,8 +17,6 @@ import json
 import re
 from typing import Final
 
-from flask import Request, Response
-
 from app.errors import (
     GrantError,
     GrantInvalid,
@@ -35,6 +33,7 @@ from app.errors import (
     UpstreamFailed,
 )
 from app.web.oauth.exchange import SAML2_BEARER
+from app.web.wire import Request, Response
 
 # RFC 6749, 5.2: `error_description` has no quote and no backslash.
 _NOT_SAID: Final = re.compile(r"[^ !#-\[\]-~]")
@@ -47,7 +46,7 @@ _OF_A_ROLE: Final = (NoRoleForApp, RoleForbidden, RoleUnknown)
 def refused(refusal: Refusal, request_id: str, asked: Request) -> Response:
     """The refusal as JSON; `code` and `request_id` are ours, clients skip what they do not know."""
     body = {
-        "error": word(refusal, _grant(asked)),
+        "error": word(refusal, asked.field("grant_type")),
         "error_description": description(refusal),
         "code": refusal.code,
         "request_id": request_id,
@@ -86,8 +85,3 @@ def _status(refusal: Refusal) -> int:
     if isinstance(refusal, (ProofRefused, *_OF_A_ROLE)) or refusal.status == 422:
         return 400
     return refusal.status
-
-
-def _grant(asked: Request) -> str:
-    """The grant type, as far as the form was read."""
-    return asked.form.get("grant_type", "") if "form" in vars(asked) else ""

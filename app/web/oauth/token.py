@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from flask import Response
-
 from app.errors import GrantTypeUnknown
 from app.model import DEVICE_CODE, CodeProof, DeviceProof, GrantProof, RefreshProof, TokenState
 from app.web.oauth import answers, client, exchange, parameters
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _Fields = Mapping[str, str]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Response
-
 from app.errors import Busy, CodeWrong, Refusal, TooManyGuesses
 from app.people import ChallengePage
 from app.web import cookies, forms, landing, page, paths, times
 from app.web.portal import local, typed
 from app.web.portal.step_up import DONE, again, fresh_sign_in
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import ChallengeOver
 from app.people import ChallengePage, Enrolled
 from app.web import cookies, forms, landing, page, paths
@@ -13,6 +11,7 @@ from app.web.portal import enrolling, typed
 from app.web.portal.challenge import find, then
 from app.web.portal.enrolling import Place
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

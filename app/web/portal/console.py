@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import Response
-
 from app.errors import MfaRequired
 from app.model import RoleAsk
 from app.web import asks, forms, records
@@ -15,6 +13,7 @@ from app.web.portal import step_up
 from app.web.portal.keys import mine, needs_page
 from app.web.portal.roles import RoleView, role_view
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

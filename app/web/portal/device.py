@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from flask import Response
-
 from app.errors import AskRefused, Malformed, SignInNotFresh, UserCodeUnknown
 from app.model import DeviceRequest
 from app.web import asks, forms, page, paths, records, scopes, times
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _TYPED: Final = 32
 """Characters of a code as somebody types it: eight letters, a dash, blanks."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
 from markupsafe import Markup
 
 from app.errors import AskRefused, CodeWrong, Malformed, Refusal, TooManyGuesses
@@ -17,6 +16,7 @@ from app.web import asks, cookies, forms, page, records
 from app.web.portal import kinds, typed
 from app.web.portal.kinds import KindView
 from app.web.visit import Visit
+from app.web.wire import Response
 
 FIELDS: Final = ("c", "kind", "step", "enrolment", "code", "response", "name", "secret", "uri")
 # What the page of an authenticator app showed comes back with a wrong code, to be shown again. It proves nothing.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from flask import Response
-
 from app.errors import MfaRequired, RoleForbidden, RoleUnknown
 from app.model import DEFAULT_DURATION, SHORTEST, Entitlement, RoleAsk
 from app.web import asks, forms, paths, records, times
@@ -16,6 +14,7 @@ from app.web.portal import step_up
 from app.web.portal.roles import RoleView, role_view
 from app.web.portal.shells import Snippet, profile_name, snippets
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _OFFERED = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60))
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.errors import Busy, LinkInvalid, PasswordRefused, SourceUnknown
 from app.people import LinkPage
 from app.web import cookies, forms, headers, landing, page, times
 from app.web.portal import typed
 from app.web.portal.own_password import APART
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _TOKEN_LONGEST: Final = 256
 

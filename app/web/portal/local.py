@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import Busy, CredentialsWrong, Refusal, SourceUnknown, TooManyGuesses
 from app.model import SignInAsk
 from app.web import cookies, forms, headers, landing, page, paths
 from app.web.portal import typed
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

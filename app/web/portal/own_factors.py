@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Response
-
 from app.errors import AskRefused, FactorsFull, FactorUnknown, Malformed, MfaMissing, ProofNotRecent
 from app.people import Enrolled, Factor, OwnFactors
 from app.web import asks, cookies, forms, page, records, times
@@ -15,6 +13,7 @@ from app.web.portal import enrolling, kinds, typed
 from app.web.portal.enrolling import Place
 from app.web.portal.step_up import prove_path
 from app.web.visit import Visit
+from app.web.wire import Response
 
 HERE = "/security"
 _ENROL = "/security/enrol"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.errors import (
     Busy,
     CredentialsWrong,
@@ -19,6 +17,7 @@ from app.web import cookies, forms, landing, page, records
 from app.web.page import see_other
 from app.web.portal.step_up import prove_path
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _HERE = "/security/password"
 APART = "The two new passwords are not the same. Type the new one twice."

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote, urlencode
 
-from flask import Response
-
 from app.model import Entitlement
 from app.web import asks, forms, listing
 from app.web.page import show, source_label
 from app.web.portal import step_up
 from app.web.visit import Visit
+from app.web.wire import Response
 
 PAGE = 200
 """Roles on one page; beyond that, search or go on."""

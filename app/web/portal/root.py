@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.errors import AskRefused, Busy, CredentialsWrong, Refusal, TooManyGuesses
 from app.model import SignInAsk
 from app.web import asks, cookies, forms, landing, page, paths
 from app.web.visit import Visit
+from app.web.wire import Response
 
 REASON_LONGEST: Final = 500
 

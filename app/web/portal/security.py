@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.errors import SessionUnknown
 from app.model import Session
 from app.people import ROOT
@@ -19,6 +17,7 @@ from app.web.portal.history import EventView, views
 from app.web.portal.own_factors import FactorView
 from app.web.portal.session import leave, left
 from app.web.visit import Visit
+from app.web.wire import Response
 
 OTHERS: Final = "others"
 """In place of a session's id: all but this one."""

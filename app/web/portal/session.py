@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response
-
 from app.people import LOCAL
 from app.web import cookies, forms, paths
 from app.web.page import see_other, show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 @dataclass(frozen=True, slots=True)

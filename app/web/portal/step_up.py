@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from flask import Response
-
 from app.people import LOCAL, ROOT, Asked, StepUpAsk
 from app.web import asks, cookies, forms, landing, page, paths
 from app.web.visit import Visit
+from app.web.wire import Response
 
 DONE: Final = "/step-up/done"
 _SESSION_LONGEST: Final = 64

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
-
 from app.model import Role
 from app.web import helper
 from app.web.page import show
 from app.web.visit import Visit
+from app.web.wire import Response
 
 SHOWN: Final = 50
 """Profiles on the page; the helper writes all of them."""

@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Response
-
 from app.errors import AskRefused, RoleUnknown
 from app.model import Explanation
 from app.web import asks, forms, page, times
 from app.web.portal.step_up import path as step_up_path
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _SHORT = re.compile(r"([0-9]{12})/([A-Za-z0-9+=,.@_/-]{1,576})", re.ASCII)
 _TYPED = 700

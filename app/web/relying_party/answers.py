@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response
-
 from app.errors import Malformed, SignInNotOurs
 from app.model import Proof, SourceId
 from app.web import cookies, forms, landing
 from app.web.visit import Visit
+from app.web.wire import Response
 
 _RELAY_STATE = 80
 """Bytes (SAML 2.0 Bindings, 3.4.3); ours has 43."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response
-
 from app.model import SignInAsk
 from app.web import cookies, forms, paths
 from app.web.page import see_other
 from app.web.visit import Visit
+from app.web.wire import Response
 
 
 def start(visit: Visit, source: str) -> Response:
