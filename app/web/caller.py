@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from app.model import Caller, Settings
 from app.web.wire import Request
@@ -13,7 +14,13 @@ from app.web.wire import Request
 _AGENT = 256
 _LONGEST = 128
 """More than an address takes, with its zone and port; it bounds what is kept in memory of those that were parsed."""
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class _Hop(NamedTuple):
+    """An address on the way here, and how it is written."""
+
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    text: str
 
 
 def new_request_id() -> str:
@@ -42,19 +49,19 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     or networks. Read from the right, since each proxy adds what it saw at the end and the left is the
     sender's own claim.
     """
-    nearest = _address(peer)
+    nearest = _parsed(peer)
     if nearest is None:
         return peer[:64]
     if trusted and forwarded:
         networks = [_network(entry) for entry in trusted]
         for hop in reversed(forwarded.split(",")):
-            if not any(nearest in network for network in networks):
+            if not any(nearest.address in network for network in networks):
                 break
-            further = _address(hop)
+            further = _parsed(hop)
             if further is None:
                 break
             nearest = further
-    return str(nearest)
+    return nearest.text
 
 
 @lru_cache(maxsize=256)
@@ -62,12 +69,12 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(entry, strict=False)
 
 
-def _address(text: str) -> _Address | None:
-    return _parsed(text) if len(text) <= _LONGEST else None
+def _parsed(text: str) -> _Hop | None:
+    return _hop(text) if len(text) <= _LONGEST else None
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> _Address | None:
+def _hop(text: str) -> _Hop | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -78,5 +85,5 @@ def _parsed(text: str) -> _Address | None:
     except ValueError:
         return None
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        return parsed.ipv4_mapped
-    return parsed
+        parsed = parsed.ipv4_mapped
+    return _Hop(parsed, str(parsed))

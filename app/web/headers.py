@@ -50,10 +50,8 @@ def secure(response: Response, settings: Settings, request_id: str) -> None:
         there.remove(name)
     ours = _ours(settings.loopback, settings.aws.partition, settings.aws.console_endpoint)
     # At once, since to set one by name is to walk through them all.
-    headers[len(headers) :] = [
-        ("X-Request-Id", request_id),
-        *(header for name, header in ours.items() if name not in there),
-    ]
+    added = [header for name, header in ours.items() if name not in there]
+    headers[len(headers) :] = [*added, ("X-Request-Id", request_id)]
 
 
 @lru_cache(maxsize=32)

@@ -12,8 +12,8 @@ from app.web.wire import Response
 def json_of(body: object) -> Response:
     """JSON that nobody keeps (RFC 6749, 5.1)."""
     response = Response(json.dumps(body), content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Pragma"] = "no-cache"
+    response.headers.add("Cache-Control", "no-store")
+    response.headers.add("Pragma", "no-cache")
     return response
 
 

@@ -30,7 +30,7 @@ def proof(request: Request, values: Mapping[str, str]) -> ClientProof:
         ClientRefused (nothing, or nothing that can be read), GrantError (two ways at once, two names).
     """
     named, secret = values.get("client_id"), values.get("client_secret")
-    if "Authorization" not in request.headers:
+    if "HTTP_AUTHORIZATION" not in request.environ:
         if named is None:
             raise ClientRefused("no client is named", words="The request does not say which client asks.")
         return ClientProof(named, secret)
