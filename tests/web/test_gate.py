@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from wsgiref.validate import validator
 
 import pytest
 
 from app.errors import Refusal, StoreUnavailable
-from app.web import problems
+from app.model import Settings
+from app.web import TABLE, headers, problems
+from app.web.addresses import Addresses
+from app.web.application import Application
 from app.web.caller import client_address
-from tests.web.builders import ARN, SECRET, TOKEN, World, code_of, settings
+from app.web.gate import Gate
+from app.web.wire import Response
+from tests.web.browser import Browser
+from tests.web.builders import ARN, BASE, SECRET, TOKEN, World, code_of, settings
 
 
 def all_refusals(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
@@ -63,6 +70,71 @@ def test_when_even_the_error_page_fails_plain_text_is_left(monkeypatch):
     answer = world.browser.get("/nowhere")
     assert (answer.status_code, answer.mimetype) == (503, "text/plain")
     assert answer.headers["X-Request-Id"] in answer.text
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/", "/v1/me", "/static/none.css"])
+def test_when_not_even_the_headers_can_be_put_on_plain_text_is_left(monkeypatch, caplog, path):
+    world = World()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(headers, "secure", fail)
+    with caplog.at_level(logging.INFO, "daypass"):
+        answer = world.browser.get(path)
+    assert (answer.status_code, answer.mimetype) == (503, "text/plain")
+    assert "RuntimeError" in {getattr(record, "error", "") for record in caplog.records}
+    assert SECRET not in answer.text
+
+
+def test_without_settings_nothing_is_given_out():
+    def fail() -> Settings:
+        raise StoreUnavailable(SECRET)
+
+    world = World()
+    answer = Browser(
+        Application(Gate(world.broker, world.administration, fail, world.clock, Addresses(TABLE))), BASE
+    ).get("/")
+    assert (answer.status_code, answer.mimetype) == (503, "text/plain")
+    assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", ".example", "x" * 64 + ".example", "a..b:80"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/oauth/token", "/nowhere"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_a_host_that_can_be_no_name_is_refused(host, path, method):
+    answer = World().browser.open(path, method=method, environ_overrides={"HTTP_HOST": host})
+    assert answer.status_code == 400
+    assert "request.malformed" in answer.text
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "", "[::1]:8000", "pass.example.", "x" * 63 + ".example", "\xff"]
+)
+def test_any_other_host_is_all_the_same(host):
+    answer = World().browser.get("/healthz", environ_overrides={"HTTP_HOST": host})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/healthz", "/keys", "/oauth/token", "/nowhere", "/cli/daypass.sha256"]
+)
+def test_it_is_a_wsgi_application_by_the_book(method, path):
+    world = World()
+    browser = Browser(validator(world.app), BASE)
+    fields = world.form(world.signed_in())
+    with browser.open(path, method=method, data=fields) as answer:
+        assert answer.headers["X-Request-Id"] and answer.status_code < 500
+        tag = answer.headers.get("ETag", '"none"')
+    with browser.open(path, method=method, data=fields, headers={"If-None-Match": tag}) as again:
+        assert (again.status_code == 304) == ("ETag" in answer.headers)
+        assert again.status_code != 304 or again.data == b""
+
+
+def test_where_a_redirect_leads_is_written_in_ascii():
+    answer = Browser(Response(status=303, headers={"Location": "/k\u00fc"}), BASE).get("/")
+    assert (answer.headers["Location"], answer.content_length, answer.data) == ("/k%C3%BC", 0, b"")
 
 
 def test_secrets_stay_out_of_the_log(caplog):
