@@ -4,7 +4,7 @@ WSGI servers hand the application a body that is still arriving: whoever sends i
 long as they like, and as many of them as there are threads hold the broker. Here bodies arrive on the event
 loop, against a deadline and a cap, and threads only work.
 
-    granian (ASGI 3) → `Listener` → body → thread → Flask → whole answer → granian
+    granian (ASGI 3) → `Listener` → body → thread → application → whole answer → granian
 """
 
 from __future__ import annotations

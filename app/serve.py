@@ -16,11 +16,15 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from app.errors import Refusal
 from app.logs import settings as log_settings
 from app.logs import spare
+
+if TYPE_CHECKING:
+    from app.listener import Listener
 
 _THREADS = 16
 _CONNECTIONS = 512
@@ -80,8 +84,6 @@ def _granian(target: str, host: str, port: int, workers: int, threads: int, logs
     from granian.constants import HTTPModes, Interfaces
     from granian.server import Server
 
-    from app import listener
-
     Server(
         target,
         address=host,
@@ -97,7 +99,15 @@ def _granian(target: str, host: str, port: int, workers: int, threads: int, logs
         log_dictconfig=logs,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
-    ).serve(target_loader=partial(listener.load, target, threads), wrap_loader=False)
+    ).serve(target_loader=partial(_load, target, threads), wrap_loader=False)
+
+
+def _load(target: str, threads: int) -> Listener:
+    """In each worker process."""
+    from app import listener
+
+    spare()  # a worker that was not forked knows nothing of what its parent did
+    return listener.load(target, threads)
 
 
 def _listening(host: str | None, port: int | None, base_url: str) -> tuple[str, int]:
