@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from json import encoder
 from typing import Any, Final
 
 from app.model import Authentication, Identity, SourceId
@@ -15,11 +16,12 @@ Document = Mapping[str, Any]
 # ASCII throughout: a lone surrogate or a NUL that a directory sent is no trouble for any engine.
 dump: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 load: Final = json.JSONDecoder().decode
+_quoted: Final[Callable[[str], str]] = encoder.encode_basestring_ascii
 
 
 def digest(*parts: str) -> str:
-    """SHA-256 (hex) of several texts, so framed that no two lists of parts collide."""
-    return hashlib.sha256(dump(parts).encode("ascii")).hexdigest()
+    """SHA-256 (hex) of several texts, so framed that no two lists of parts collide: as `dump` has a list."""
+    return hashlib.sha256(f"[{','.join(map(_quoted, parts))}]".encode("ascii")).hexdigest()
 
 
 def person_key(source: str, subject: str) -> str:
