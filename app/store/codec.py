@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from json import encoder
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(f"[{','.join(map(_quoted, parts))}]".encode("ascii")).hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def person_key(source: str, subject: str) -> str:
     """Under what a person is kept: the pair (source, subject) is the person."""
     return digest("person", source, subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import IntEnum
 from operator import itemgetter
 from typing import Any, Final
@@ -14,7 +14,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.errors import StoreUnavailable
-from app.store.lines import FAILURES, Lines, Prepared, Reading, Writing, unavailable
+from app.store.lines import FAILURES, Lines, Prepared, Reading, Settling, Writing, unavailable
 
 
 class Serial(IntEnum):
@@ -80,9 +80,9 @@ class Database:
         return self._lines.failures
 
     def reading(self) -> Reading:
-        """As `read`, for prepared statements. Raises StoreUnavailable."""
+        """As `read`, for prepared statements and nothing else. Raises StoreUnavailable."""
         self._check()
-        return self._lines.reading()
+        return Reading(self._lines)
 
     def writing(self, serial: Serial | None = None, *, soon: bool = False) -> Writing:
         """As `write`, for prepared statements; `soon`: durable when `settling` ends. Raises StoreUnavailable."""
@@ -90,7 +90,7 @@ class Database:
         lock = None if serial is None else f"SELECT pg_advisory_xact_lock({int(serial)})"
         return self._lines.writing(lock, soon=soon)
 
-    def settling(self) -> AbstractContextManager[None]:
+    def settling(self) -> Settling:
         """A block whose steps are durable at its end, and not each by itself. Raises StoreUnavailable there."""
         return self._lines.settling()
 

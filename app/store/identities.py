@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ GUEST_LIFE: Final = timedelta(days=30)
 """How long the identity of a guest is kept who is not seen again and never signs in."""
 _NOTE_EVERY: Final = timedelta(days=1)
 _TRIES: Final = 5
+_OPENED: Final = 1024
+"""Logins whose documents are kept opened in memory, less than a kilobyte each."""
 
 _FIND: Final = (
     select(POOL_LOGINS.c.identity, POOL_LOGINS.c.document, POOL_IDENTITIES.c.last_used)
@@ -90,6 +93,8 @@ class Identities:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealed = Sealed(sealer, "pool logins")
+        # A sealed text never comes to say something else, and apps bring the same people again and again.
+        self._opened = lru_cache(maxsize=_OPENED)(self._open)
         self._sessions = SessionRows(sealer)
         self._find = database.prepare(_FIND)
         self._new = database.prepare(POOL_IDENTITIES.insert())
@@ -219,7 +224,7 @@ class Identities:
             row = self._find.one(line, {"wanted": login})
         if row is None:
             return None
-        self._open(login, row.identity, row.document)
+        self._opened(login, row.identity, row.document)
         if now is not None and abs(now - row.last_used) >= _NOTE_EVERY:
             self._note(login, row.identity, (pool, source, subject), now)
         return str(row.identity)
@@ -278,11 +283,13 @@ class Identities:
     def _open(self, login: str, id: str, text: str) -> tuple[SourceId, str]:
         document = self._sealed.open(f"{login}/{id}", text)
         if document is None:
-            # Not taken for absent: the person would become a stranger to their own things.
+            # Not taken for absent: the person would become a stranger to their own things. And not kept, being no
+            # answer: each look at it is in the log.
             raise StoreUnavailable("a login of a pool was altered, or was sealed under a key that is gone")
         return SourceId(document["source"]), document["subject"]
 
 
+@lru_cache(maxsize=1024)
 def login_key(pool: str, source: str, subject: str) -> str:
     """Under what a login is kept."""
     return digest("pool login", pool, source, subject)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, null, select, update
 
 from app.model import GUEST, Scope, Session
 from app.sealing import Sealer
@@ -40,22 +39,16 @@ _USE_SESSION: Final = (
     update(SESSIONS)
     .where(SESSIONS.c.id == select(REFRESH_TOKENS.c.session).where(*_OURS).scalar_subquery(), ALIVE)
     .values(last_used=bindparam("now"), last_address=bindparam("address"))
-    .returning(SESSIONS.c.id)
 )
 _GET: Final = select(REFRESH_TOKENS).where(*_OURS)
 _USE: Final = (
     update(REFRESH_TOKENS)
     .where(*_OURS, REFRESH_TOKENS.c.used_at.is_(None))
     .values(used_at=bindparam("now"), successor=bindparam("next"))
-    .returning(
-        REFRESH_TOKENS.c.token,
-        REFRESH_TOKENS.c.session,
-        REFRESH_TOKENS.c.predecessor,
-        REFRESH_TOKENS.c.document,
-    )
+    .returning(REFRESH_TOKENS.c.session, REFRESH_TOKENS.c.predecessor, REFRESH_TOKENS.c.document)
 )
 _WIPE: Final = (
-    update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token == bindparam("wanted")).values(successor=None)
+    update(REFRESH_TOKENS).where(REFRESH_TOKENS.c.token == bindparam("wanted")).values(successor=null())
 )
 _END: Final = update(SESSIONS).where(SESSIONS.c.id == bindparam("wanted")).values(ended_at=bindparam("now"))
 
@@ -93,7 +86,10 @@ class RefreshTokens:
         rows = self._rows(session, token, scope)
         person = person_key(session.identity.source, session.identity.subject)
         approver = {"wanted": session.approved_by or "", "of": person, "now": session.created_at}
-        with self._led(ahead) as line:
+        first = self._recorded(ahead)
+        with self._database.writing() as line:
+            if first is not None:
+                first(line)
             if code is not None:
                 stands = {"wanted": code_digest(code), "gives": session.id}
                 if self._code_stands.one(line, stands) is None:
@@ -119,7 +115,10 @@ class RefreshTokens:
         """Begin a session for a person, or guest, whom a client brought; see `tokens.RefreshTokens`."""
         rows = self._rows(session, token, scope)
         who, id = session.identity, session.pool_identity
-        with self._led(ahead) as line:
+        first = self._recorded(ahead)
+        with self._database.writing() as line:
+            if first is not None:
+                first(line)
             if who.source == GUEST:
                 rests = self._waits.one(line, {"wanted": id, "within": pool})
             else:
@@ -130,16 +129,12 @@ class RefreshTokens:
             self._insert(line, *rows)
         return True
 
-    @contextmanager
-    def _led(self, ahead: Ahead | None) -> Iterator[Line]:
-        """A transaction that begins with what has to be on record; that before it, where they must not be one."""
-        joins = self._database.joins
-        if ahead is not None and not joins:
-            ahead(None)
-        with self._database.writing() as line:
-            if ahead is not None and joins:
-                ahead(line)
-            yield line
+    def _recorded(self, ahead: Ahead | None) -> Ahead | None:
+        """See to what has to be on record first; what is left of it to do as the transaction's first step, if any."""
+        if ahead is None or self._database.joins:
+            return ahead
+        ahead(None)
+        return None
 
     def _rows(
         self, session: Session, token: str | None, scope: Sequence[Scope]
@@ -190,7 +185,7 @@ class RefreshTokens:
             # Holds the session's row until the commit: a family's tokens are used one after another, and
             # none while its session is being ended.
             using = mine | {"now": now, "address": address[:LONGEST_ADDRESS]}
-            if self._use_session.one(line, using) is None:
+            if self._use_session.do(line, using) != 1:
                 return None
             row = self._use.one(line, mine | {"now": now, "next": sealed})
             if row is None:

@@ -86,7 +86,7 @@ class SessionRows:
     def session(self, row: Any) -> Session | None:
         """The session of a row of COLUMNS; None if it cannot be opened."""
         try:
-            document, identity = self._opened(_name(row.id, row.token, row.expires_at), row.document)
+            document, identity = self._opened(row.id, row.token, row.expires_at, row.document)
         except _UnreadableError:
             return None
         signed_in_at = document.get("signed_in_at")
@@ -109,8 +109,8 @@ class SessionRows:
             last_address=row.last_address or "",
         )
 
-    def _open(self, name: str, sealed: str) -> tuple[Document, Identity]:
-        document = self._sealed.open(name, sealed)
+    def _open(self, id: str, hashed: str, expires_at: datetime, sealed: str) -> tuple[Document, Identity]:
+        document = self._sealed.open(_name(id, hashed, expires_at), sealed)
         if document is None:
             raise _UnreadableError  # which is not kept: each look at it is in the log
         return document, load_identity(document["claims"], load_authentication(document["authentication"]))

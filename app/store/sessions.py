@@ -16,6 +16,7 @@ from app.store.codec import findable, person_key
 from app.store.database import Database
 from app.store.session_rows import ALIVE, COLUMNS, LONGEST_ADDRESS, SessionRows
 from app.store.tables import SESSIONS
+from app.store.times import Instant
 
 _FIND: Final = select(*COLUMNS).where(SESSIONS.c.token == bindparam("wanted"), ALIVE)
 _BY_ID: Final = select(*COLUMNS).where(SESSIONS.c.id == bindparam("wanted"), ALIVE)
@@ -23,11 +24,12 @@ _THIS: Final = (SESSIONS.c.id == bindparam("wanted"), SESSIONS.c.ended_at.is_(No
 _TOUCH: Final = (
     update(SESSIONS).where(*_THIS, SESSIONS.c.idle_at < bindparam("idle")).values(idle_at=bindparam("idle"))
 )
+_IDLE: Final = bindparam("idle", type_=Instant)
 _USED: Final = (
     update(SESSIONS)
     .where(*_THIS)
     .values(
-        idle_at=case((SESSIONS.c.idle_at < bindparam("idle"), bindparam("idle")), else_=SESSIONS.c.idle_at),
+        idle_at=case((SESSIONS.c.idle_at < _IDLE, _IDLE), else_=SESSIONS.c.idle_at),
         last_used=bindparam("used"),
         last_address=bindparam("address"),
     )

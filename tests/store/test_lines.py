@@ -33,8 +33,8 @@ def said(store: Store) -> list[str]:
     store.once.mark("first", "of all", NOW)
     told: list[str] = []
     writer = store.audit._database._lines._writer
-    assert writer is not None and writer.driver_connection is not None
-    writer.driver_connection.set_trace_callback(told.append)
+    assert writer is not None
+    writer.driver.set_trace_callback(told.append)
     return told
 
 
@@ -75,8 +75,8 @@ def test_steps_that_settle_together_are_seen_at_once_and_durable_with_the_next_t
 def levels(store: Store) -> int:
     """How SQLite itself says that the writer's commits wait: 1 NORMAL, 2 FULL."""
     writer = store.audit._database._lines._writer
-    assert writer is not None and writer.driver_connection is not None
-    return int(writer.driver_connection.execute("SELECT synchronous FROM pragma_synchronous").fetchone()[0])
+    assert writer is not None
+    return int(writer.driver.execute("SELECT synchronous FROM pragma_synchronous").fetchone()[0])
 
 
 def test_the_engine_follows_each_time(store: Store, tmp_path: Path) -> None:
