@@ -55,7 +55,7 @@ class Sealer:
     def seal(self, data: bytes, name: str) -> str:
         """Encrypt and authenticate for that name; ASCII text, a third longer than `data` plus 40 characters."""
         nonce = os.urandom(_NONCE)
-        sealed = nonce + self._encrypt(nonce, data, _bytes(name))
+        sealed = nonce + self._encrypt(nonce, data, name.encode("utf-8", "surrogatepass"))
         return _MARK + b2a_base64(sealed, newline=False).decode("ascii")
 
     def open(self, text: str, name: str) -> bytes:
@@ -69,7 +69,7 @@ class Sealer:
             sealed = a2b_base64(text[len(_MARK) :], strict_mode=True)
         except ValueError:
             raise _refused() from None
-        nonce, rest, named = sealed[:_NONCE], sealed[_NONCE:], _bytes(name)
+        nonce, rest, named = sealed[:_NONCE], sealed[_NONCE:], name.encode("utf-8", "surrogatepass")
         for cipher in self._ciphers:
             try:
                 return cipher.decrypt(nonce, rest, named)
@@ -88,10 +88,6 @@ class Sealer:
 def has_name(text: str) -> bool:
     """Whether a text is of the kind that was sealed for a name (`Sealer.open`), and not of the older one."""
     return text.startswith(_MARK)
-
-
-def _bytes(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass")
 
 
 def _derived(key: bytes) -> bytes:

@@ -14,8 +14,20 @@ from app.store.times import from_micros, to_micros
 
 Document = Mapping[str, Any]
 
+
+def _encoder() -> Callable[[object], str]:
+    """What writes JSON; CPython's is in C, and `JSONEncoder.encode` would make it anew for each document."""
+    plain = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    # None: no watch for documents that contain themselves, which ours do not.
+    chunks = make(None, plain.default, encoder.encode_basestring_ascii, None, ":", ",", True, False, True)
+    return lambda document: "".join(chunks(document, 0))
+
+
 # ASCII throughout: a lone surrogate or a NUL that a directory sent is no trouble for any engine.
-dump: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+dump: Final = _encoder()
 load: Final = json.JSONDecoder().decode
 _quoted: Final[Callable[[str], str]] = encoder.encode_basestring_ascii
 
@@ -40,7 +52,7 @@ def dump_authentication(how: Authentication) -> Document:
     """As a document."""
     return {
         "at": to_micros(how.at),
-        "methods": list(how.methods),
+        "methods": how.methods,
         "context": how.context,
         "mfa_at": None if how.mfa_at is None else to_micros(how.mfa_at),
         "phishing_resistant": how.phishing_resistant,
@@ -72,8 +84,8 @@ def dump_claims(identity: Identity) -> Document:
         "username": identity.username,
         "name": identity.name,
         "email": identity.email,
-        "groups": list(identity.groups),
-        "claims": {name: list(values) for name, values in identity.claims.items()},
+        "groups": identity.groups,
+        "claims": dict(identity.claims),
     }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from app.errors import StoreUnavailable
 from app.store.database import Database, Serial
 
-VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every version this code knows, oldest first: the migrations' ids. The last is the one it works on."""
 HEAD: Final = VERSIONS[-1]
 

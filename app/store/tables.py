@@ -66,9 +66,8 @@ SESSIONS: Final = Table(
     # Change with use, so they are not in the document. Absent in rows of a daypass before these columns.
     Column("last_used", Instant),
     Column("last_address", Text),
+    # None on when one ends: `expire` has to look at those that were ended as well, and so at all.
     Index("sessions_person", "person"),
-    Index("sessions_expires_at", "expires_at"),
-    Index("sessions_idle_at", "idle_at"),
 )
 
 CODES: Final = Table(

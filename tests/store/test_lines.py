@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from sqlalchemy import bindparam, select
 
 from app.audit import AuditWriter
 from app.clock import SystemClock
@@ -225,3 +226,48 @@ def test_an_opened_session_is_still_looked_for_each_time(store: Store) -> None:
     assert store.sessions.end("s", NOW)
     assert store.sessions.find("token", NOW) is None
     assert store.sessions.by_id("s", NOW + timedelta(seconds=1)) is None
+
+
+# --- reads --------------------------------------------------------------------------------------------------
+
+
+def reads(told: list[str]) -> int:
+    """How many reads the writer's connection did."""
+    return sum(statement.startswith("SELECT") for statement in told)
+
+
+def test_a_read_uses_the_writers_connection_only_while_nobody_writes(store: Store, said: list[str]) -> None:
+    store.sessions.add("token", session("s"))
+    assert store.sessions.find("token", NOW) is not None
+    assert reads(said) == 1
+    with store.audit._database.writing() as line:
+        line.execute("UPDATE sessions SET ended_at = 1")
+        assert store.sessions.find("token", NOW) is not None, "it was not committed yet"
+        assert reads(said) == 1
+    assert store.sessions.find("token", NOW) is None
+    assert reads(said) == 2
+
+
+@pytest.mark.parametrize("statement", ["SELECT nothing FROM nowhere", "SELECT 1"])
+def test_a_read_that_fails_keeps_no_writer_waiting(store: Store, said: list[str], statement: str) -> None:
+    with pytest.raises((StoreUnavailable, GrantInvalid)), store.audit._database.reading() as line:
+        line.rows(statement)
+        raise GrantInvalid
+    assert reads(said) == (1 if statement == "SELECT 1" else 0)
+    assert store.once.mark("n", "v", NOW)
+    assert not store.once.mark("n", "v", NOW)
+
+
+def test_whoever_reads_while_another_thread_does_takes_a_connection_of_its_own(
+    store: Store, said: list[str]
+) -> None:
+    store.sessions.add("token", session("s"))
+    with store.audit._database.reading() as line:
+        assert line.rows("SELECT count(*) FROM sessions") == [(1,)]
+        assert store.sessions.find("token", NOW) is not None
+    assert reads(said) == 1
+
+
+def test_a_parameter_without_a_type_is_refused_before_a_driver_guesses(store: Store) -> None:
+    with pytest.raises(TypeError, match="without a type"):
+        store.audit._database.prepare(select(bindparam("now")))

@@ -18,7 +18,8 @@ from app.store import schema as schema_module
 from app.store.schema import HEAD, VERSIONS
 from app.store.tables import METADATA
 from tests.conformance.workers import Workers
-from tests.store.databases import KINDS, database, fresh, sealer
+from tests.store.builders import NOW, session
+from tests.store.databases import KINDS, database, fresh, sealer, sql
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,6 +85,25 @@ def test_an_empty_database_is_not_migrated_where_that_was_not_asked(tmp_path):
         open_store(f"sqlite:///{path}", sealer(), migrate=False)
     open_store(f"sqlite:///{path}", sealer()).close()
     open_store(f"sqlite:///{path}", sealer(), migrate=False).close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sessions_of_before_are_there_after_their_indexes_went(kind, tmp_path):
+    with fresh(kind, tmp_path) as url:
+        store = open_store(url, sealer())
+        store.sessions.add("token", session())
+        sql(store, "CREATE INDEX sessions_expires_at ON sessions (expires_at)")
+        sql(store, "CREATE INDEX sessions_idle_at ON sessions (idle_at)")
+        sql(store, "UPDATE alembic_version SET version_num = '0005'")
+        store.close()
+        upgraded = open_store(url, sealer())
+        with upgraded.audit._database.read() as connection:
+            names = {index["name"] for index in inspect(connection).get_indexes("sessions")}
+        assert "sessions_person" in names
+        assert not names & {"sessions_expires_at", "sessions_idle_at"}
+        assert upgraded.sessions.find("token", NOW) == session()
+        assert upgraded.sessions.expire(session().expires_at) == 1
+        upgraded.close()
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing_behind(tmp_path, monkeypatch):
