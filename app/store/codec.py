@@ -29,6 +29,8 @@ def _encoder() -> Callable[[object], str]:
 # ASCII throughout: a lone surrogate or a NUL that a directory sent is no trouble for any engine.
 dump: Final = _encoder()
 load: Final = json.JSONDecoder().decode
+read: Final = json.JSONDecoder().raw_decode
+"""As `load`, but gives the document and where it ends, instead of looking at what is after it."""
 _quoted: Final[Callable[[str], str]] = encoder.encode_basestring_ascii
 
 

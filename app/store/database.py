@@ -88,11 +88,11 @@ class Database:
         """As `write`, for prepared statements; `soon`: durable when `settling` ends. Raises StoreUnavailable."""
         self._check()
         lock = None if serial is None else f"SELECT pg_advisory_xact_lock({int(serial)})"
-        return self._lines.writing(lock, soon=soon)
+        return Writing(self._lines, lock, soon=soon)
 
     def settling(self) -> Settling:
         """A block whose steps are durable at its end, and not each by itself. Raises StoreUnavailable there."""
-        return self._lines.settling()
+        return Settling(self._lines)
 
     def settle(self) -> None:
         """What anybody sees by now is durable on return. Raises StoreUnavailable."""

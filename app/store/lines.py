@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, ClauseElement, Dialect, Engine, Insert, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import NullType
 
 from app.errors import StoreUnavailable
-from app.store.times import Instant, from_micros, to_micros
+from app.store.times import Instant, read_instants, to_micros
 from app.transaction import Ended
 
 QUEUE: Final = 2.5
@@ -70,8 +70,8 @@ class Prepared:
         self._adds = isinstance(statement, Insert)
         self._positional = order is not None
         self._binds = tuple(binds if order is None else order)
-        self._instants_in = _instants(binds[name].type for name in self._binds)
-        self._instants_out = _instants(column.type for column in columns)
+        self._instants_in = [name for name, bind in binds.items() if isinstance(bind.type, Instant)]
+        self._instants_out = [at for at, column in enumerate(columns) if isinstance(column.type, Instant)]
         self._row = _reader(column.name for column in columns)
 
     def one(self, line: Line, values: Mapping[str, Any]) -> Any:
@@ -84,9 +84,7 @@ class Prepared:
         if not self._instants_out:
             return self._row(found[0])
         row = list(found[0])
-        for at in self._instants_out:
-            if row[at] is not None:
-                row[at] = from_micros(row[at])
+        read_instants(row, self._instants_out)
         return self._row(row)
 
     def do(self, line: Line, values: Mapping[str, Any]) -> int:
@@ -98,16 +96,13 @@ class Prepared:
 
     def _given(self, values: Mapping[str, Any]) -> Any:
         """The values as the driver takes them; a name that has none is NULL."""
-        given = list(map(values.get, self._binds))
-        for at in self._instants_in:
-            if (instant := given[at]) is not None:
-                given[at] = to_micros(instant)
-        return given if self._positional else dict(zip(self._binds, given, strict=True))
-
-
-def _instants(types: Iterable[TypeEngine[Any]]) -> tuple[int, ...]:
-    """Where instants are among values of these types."""
-    return tuple(at for at, type_ in enumerate(types) if isinstance(type_, Instant))
+        given = dict(values)
+        for name in self._instants_in:
+            if (instant := given.get(name)) is not None:
+                given[name] = to_micros(instant)
+        if self._positional:
+            return list(map(given.get, self._binds))
+        return {name: given.get(name) for name in self._binds}
 
 
 def _reader(names: Iterable[str]) -> Callable[[Sequence[Any]], Any]:
@@ -117,10 +112,12 @@ def _reader(names: Iterable[str]) -> Callable[[Sequence[Any]], Any]:
 
 
 class _Kept(NamedTuple):
-    """A connection, and the driver's own within: the way there is long."""
+    """A connection, and what is within: the way there is long."""
 
     pooled: PoolProxiedConnection
     driver: Any
+    reader: Line
+    """For whoever only reads."""
 
 
 class Lines:
@@ -140,31 +137,14 @@ class Lines:
         """Whether the writer's commits wait for the disk now; set in its turn."""
         self._owed = self._paid = 0
         """How many commits did not wait for the disk, and how many of them a later one has covered."""
-        self._mine = Mine()
+        self._mine = _Mine()
         driver = engine.dialect.dbapi
         self.failures: tuple[type[Exception], ...] = FAILURES if driver is None else (driver.Error, *FAILURES)
-
-    def writing(self, first: str | None = None, *, soon: bool = False) -> Writing:
-        """Durable if the block ends, undone if it raises. `first`: a statement to wait with on PostgreSQL.
-
-        `soon`: for all to see if the block ends, and durable with whatever is written next, at the latest when
-        `settling` ends. Without that around it, and on PostgreSQL, durable at once.
-        """
-        return Writing(self, first, soon and self._turn is not None and self._mine.settles)
-
-    def settling(self) -> Settling:
-        """What this thread writes within is durable when the block ends, however it ends."""
-        return Settling(self, self._mine)
-
-    def settled(self, mine: Mine) -> None:
-        """See to it that what a thread owes is paid."""
-        if mine.owes > self._paid:
-            self.settle()
 
     def settle(self) -> None:
         """What anybody sees by now, of whichever process, is durable on return. Raises StoreUnavailable."""
         if self._turn is not None:
-            with self.writing() as line:
+            with Writing(self) as line:
                 line.execute(_TOUCH)
                 line.added = True
 
@@ -181,7 +161,20 @@ class Lines:
             finally:
                 self._turn.release()
 
-    # --- for `Reading` and `Writing` ------------------------------------------------------------------
+    # --- for the context managers ---------------------------------------------------------------------
+
+    def outermost(self) -> bool:
+        """Whether no `Settling` is around this thread yet; there is one now."""
+        if self._mine.settles:
+            return False
+        self._mine.settles = True
+        return True
+
+    def settled(self) -> None:
+        """The outermost one ends: see to it that what this thread owes is paid."""
+        self._mine.settles = False
+        if self._mine.owes > self._paid:
+            self.settle()
 
     def to_read(self) -> _Kept:
         """A connection to read with; the writer's, and its turn, where that may be had at once. Raises `failures`."""
@@ -205,12 +198,13 @@ class Lines:
             self._lazy = False
         return self._writer
 
-    def begin(self, line: Line, first: str | None, *, lazy: bool) -> None:
-        """Begin a transaction that writes, whose commit waits for the disk, or not. Raises `failures`."""
+    def begin(self, line: Line, first: str | None, *, soon: bool) -> None:
+        """Begin a transaction that writes; see `Writing`. Raises `failures`."""
         if self._turn is None:
             if first is not None:
                 line.rows(first)
             return
+        lazy = soon and self._mine.settles
         if self._lazy is not lazy:
             # SQLite hears of it between transactions only. In WAL mode, NORMAL writes what FULL writes, in the same
             # order, and leaves the waiting to the next FULL, which covers it
@@ -243,9 +237,12 @@ class Lines:
 
     def done_reading(self, kept: _Kept, *, sound: bool) -> None:
         """The same for one to read with."""
-        in_turn = kept is self._writer
-        self.done(kept, sound=sound)
-        if in_turn:
+        if kept is not self._writer:
+            self.done(kept, sound=sound)
+            return
+        try:
+            self.done(kept, sound=sound)
+        finally:
             self.go_on()
 
     def wait(self) -> None:
@@ -260,7 +257,7 @@ class Lines:
 
     def _new(self) -> _Kept:
         pooled = self._engine.raw_connection()
-        return _Kept(pooled, pooled.driver_connection)
+        return _Kept(pooled, pooled.driver_connection, Line(pooled.driver_connection))
 
 
 _MOST_IDLE: Final = 16
@@ -268,7 +265,7 @@ _TOUCH: Final = "UPDATE alembic_version SET version_num = version_num"
 """Writes what is there already (its index entry anew), so that there is something to wait for the disk with."""
 
 
-class Mine(threading.local):
+class _Mine(threading.local):
     """What a thread knows of its own commits."""
 
     settles = False
@@ -276,22 +273,22 @@ class Mine(threading.local):
 
 
 class Settling:
-    """A context manager of `Lines`; a class, as a generator costs more than what is within. So are the others."""
+    """What this thread writes within is durable when the block ends, however it ends. Raises StoreUnavailable there.
 
-    __slots__ = ("_inner", "_lines", "_mine")
+    A class, as a generator costs more than what is within; so are the others.
+    """
 
-    def __init__(self, lines: Lines, mine: Mine) -> None:
+    __slots__ = ("_lines", "_outermost")
+
+    def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._mine = mine
 
     def __enter__(self) -> None:
-        self._inner = self._mine.settles
-        self._mine.settles = True
+        self._outermost = self._lines.outermost()
 
     def __exit__(self, *_: object) -> None:
-        if not self._inner:
-            self._mine.settles = False
-            self._lines.settled(self._mine)
+        if self._outermost:
+            self._lines.settled()
 
 
 class Reading:
@@ -307,7 +304,7 @@ class Reading:
             self._kept = self._lines.to_read()
         except self._lines.failures as error:
             raise unavailable(error) from error
-        return Line(self._kept.driver)
+        return self._kept.reader
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         failed = error is not None and isinstance(error, self._lines.failures)
@@ -317,14 +314,18 @@ class Reading:
 
 
 class Writing:
-    """A transaction that writes."""
+    """A transaction: durable if the block ends, undone if it raises. `first`: a statement to wait with on PostgreSQL.
 
-    __slots__ = ("_first", "_kept", "_lazy", "_line", "_lines")
+    `soon`: for all to see if the block ends, and durable with whatever is written next, at the latest when the
+    `Settling` around it ends. Without that, and on PostgreSQL, durable at once.
+    """
 
-    def __init__(self, lines: Lines, first: str | None, lazy: bool) -> None:
+    __slots__ = ("_first", "_kept", "_line", "_lines", "_soon")
+
+    def __init__(self, lines: Lines, first: str | None = None, *, soon: bool = False) -> None:
         self._lines = lines
         self._first = first
-        self._lazy = lazy
+        self._soon = soon
 
     def __enter__(self) -> Line:
         lines = self._lines
@@ -338,7 +339,7 @@ class Writing:
             raise
         line = self._line = Line(self._kept.driver)
         try:
-            lines.begin(line, self._first, lazy=self._lazy)
+            lines.begin(line, self._first, soon=self._soon)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise

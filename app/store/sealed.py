@@ -7,7 +7,7 @@ from typing import Final
 
 from app.errors import Unavailable
 from app.sealing import Sealer, has_name
-from app.store.codec import Document, dump, load
+from app.store.codec import Document, dump, load, read
 
 _LOG: Final = logging.getLogger("daypass.store")
 
@@ -32,7 +32,8 @@ class Sealed:
         name = f"{self._kind}/{row}"
         try:
             if has_name(text):
-                document: Document = load(self._sealer.open(text, name).decode("ascii"))
+                # Ours, as the seal says: there is nothing after the document.
+                document: Document = read(self._sealer.open(text, name).decode("ascii"))[0]
                 return document
             # Sealed before a seal covered the row's name: that is within. Such rows open for ever.
             envelope = load(self._sealer.open_nameless(text).decode("ascii"))
