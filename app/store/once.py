@@ -28,7 +28,7 @@ class OnceOnlyMarks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = database.insert(ONCE).on_conflict_do_nothing().returning(ONCE.c.mark)
+        insert = database.insert(ONCE).on_conflict_do_nothing()
         self._insert = database.prepare(insert.values(_ROW))
         self._owned, self._keep = database.prepare(_OWNED), database.prepare(_KEEP)
 
@@ -39,7 +39,7 @@ class OnceOnlyMarks:
         """
         row = {"mark": digest("once", namespace, value), "until": until}
         with self._database.writing(soon=True) as line:
-            return self._insert.one(line, row) is not None
+            return self._insert.do(line, row) == 1
 
     def bind(self, namespace: str, value: str, owner: str, until: datetime) -> bool:
         """True if `value` in `namespace` is `owner`'s: the first who binds it has it, in all processes.
@@ -55,7 +55,7 @@ class OnceOnlyMarks:
             return self._bind(line, mark, whose, until)
 
     def _bind(self, line: Line, mark: str, whose: str, until: datetime) -> bool:
-        if self._insert.one(line, {"mark": mark, "until": until, "owner": whose}) is not None:
+        if self._insert.do(line, {"mark": mark, "until": until, "owner": whose}) == 1:
             return True
         # Somebody was faster, or is the owner and wants it for longer.
         found = self._owned.one(line, {"wanted": mark})
