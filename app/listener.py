@@ -80,15 +80,16 @@ class Listener:
         announced = headers.get(b"content-length", b"")
         if not announced and b"transfer-encoding" not in headers:
             return io.BytesIO()
-        if announced.isdigit() and int(announced) > MOST:
+        length = int(announced) if announced.isdigit() else None
+        if length is not None and length > MOST:
             return io.BytesIO()  # refused by its announced length; nothing of it is read
         try:
             async with asyncio.timeout(self._deadline):
-                body = await _read(receive)
+                body = await _read(receive, MOST if length is None else length)
         except TimeoutError:
             return Late()
         # The client went away in the middle; what came of it is not what it meant.
-        cut = announced.isdigit() and len(body) < int(announced)
+        cut = length is not None and len(body) < length
         return Late() if cut else io.BytesIO(body)
 
 
@@ -205,10 +206,11 @@ def load(target: str, threads: int) -> Listener:
     return Listener(getattr(import_module(module), name), threads)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, most: int) -> bytes:
+    """The body, of which no more than `most` is read: where the length is known, nobody waits to hear that it ends."""
     parts: list[bytes] = []
     size = 0
-    while size < MOST:
+    while size < most:
         message = await receive()
         if message["type"] != "http.request":
             break  # the client went away
@@ -217,4 +219,4 @@ async def _read(receive: Receive) -> bytes:
         size += len(part)
         if not message.get("more_body", False):
             break
-    return b"".join(parts)[:MOST]
+    return b"".join(parts)[:most]
