@@ -1,10 +1,10 @@
-"""Between granian and the WSGI application: a request's body is here, whole, before a thread is taken for it.
+"""Between the server and the WSGI application: a request's body is here, whole, before a thread is taken for it.
 
 WSGI servers hand the application a body that is still arriving: whoever sends it slowly holds a thread for as
 long as they like, and as many of them as there are threads hold the broker. Here bodies arrive on the event
 loop, against a deadline and a cap, and threads only work.
 
-    granian (ASGI 3) → `Listener` → body → thread → application → whole answer → granian
+    uvicorn (ASGI 3) → `Listener` → body → thread → application → whole answer → uvicorn
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import io
 import logging
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from email.utils import formatdate
 from functools import lru_cache
 from importlib import import_module
 from queue import SimpleQueue
@@ -55,10 +57,14 @@ log = logging.getLogger("daypass.web")
 
 LAST_RESORT: Final[Answer] = (
     503,
-    [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")],
+    [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"65"),
+        (b"cache-control", b"no-store"),
+    ],
     b"Something went wrong here. Nothing was given out.\nCode: internal\n",
 )
-"""Where the application cannot answer at all: granian would make it a 500."""
+"""Where the application cannot answer at all: the server would make it a 500."""
 
 
 class Listener:
@@ -73,6 +79,8 @@ class Listener:
         headers: Headers = list(scope["headers"])
         body = await self._body(dict(headers), receive)
         status, given, answer = await self._threads.answer(environ(scope, headers, body))
+        if not any(name == b"date" for name, _ in given):  # RFC 9110, 6.6.1
+            given = [_date(int(time.time())), *given]
         await send({"type": "http.response.start", "status": status, "headers": given})
         await send({"type": "http.response.body", "body": answer})
 
@@ -99,7 +107,7 @@ class _Threads:
     def __init__(self, app: Wsgi, count: int) -> None:
         self._app = app
         self._waiting: SimpleQueue[tuple[asyncio.Future[Answer], Message]] = SimpleQueue()
-        for number in range(count):  # daemons: a stop waits for granian, which waits for what was begun
+        for number in range(count):  # daemons: a stop waits for the server, which waits for what was begun
             threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
 
     async def answer(self, request: Message) -> Answer:
@@ -120,6 +128,11 @@ class _Threads:
                 told.get_loop().call_soon_threadsafe(_tell, told, answer)
             except RuntimeError:
                 return  # the loop is closed: the process ends
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> tuple[bytes, bytes]:
+    return b"date", formatdate(second, usegmt=True).encode()
 
 
 def _tell(told: asyncio.Future[Answer], answer: Answer) -> None:

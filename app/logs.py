@@ -135,8 +135,7 @@ def settings(style: str) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "daypass": {"level": "INFO"},
-            "_granian": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-            "granian.access": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+            "uvicorn.error": {"level": "ERROR"},  # strangers can send what it warns of as often as they like
         },
     }
 

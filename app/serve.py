@@ -1,9 +1,8 @@
-"""`python -m app serve`: makes the configuration the active revision, then serves it with granian.
+"""`python -m app serve`: makes the configuration the active revision, then serves it.
 
-One process with threads on SQLite (two processes that write one SQLite file wait for each other); more on
-a database server. granian, because it is the fastest measured and passes on request headers that have
-underscores in their names, which AWS clients send (`x-amz-sso_bearer_token`) and gunicorn and Werkzeug drop.
-`app/listener.py` stands between it and the application, so that a slow client holds no thread.
+One process with threads on SQLite (two processes that write one SQLite file wait for each other); more on a
+database server. `app/server.py` speaks HTTP, `app/workers.py` keeps the processes, and `app/listener.py` stands
+between the server and the application, so that a slow client holds no thread.
 """
 
 from __future__ import annotations
@@ -16,19 +15,15 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from app import workers
 from app.errors import Refusal
 from app.logs import settings as log_settings
 from app.logs import spare
 
-if TYPE_CHECKING:
-    from app.listener import Listener
-
 _THREADS = 16
-_CONNECTIONS = 512
-"""Open at once in a process; further ones wait to be accepted. Below the usual limit of 1,024 open files."""
+_BACKLOG = 1024
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,10 +55,11 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
     try:
         base_url = wiring.read_revision(os.environ).settings.base_url
         host, port = _listening(asked.host, asked.port, base_url)
-        _check_free(host, port)  # first of all: what cannot serve must not change the active revision
+        listening = _bound(host, port)  # first of all: what cannot serve must not change the active revision
         parts = wiring.wire(apply=True)
         os.environ.update(wiring.handed_down(parts, os.environ))
         parts.store.close()
+        listening.listen(_BACKLOG)
     except wiring.ConfigurationInvalid as invalid:
         for problem in invalid.problems:
             print(problem, file=sys.stderr)
@@ -76,38 +72,20 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1
     print(f"daypass serves {base_url} (listening on {host}:{port})", file=sys.stderr)
-    _granian(target, host, port, asked.workers, asked.threads, logs)
+    work = partial(_work, target, asked.threads, listening)
+    if hasattr(os, "fork"):
+        workers.run(asked.workers, work, listening.close)
+    else:
+        work()
     return 0
 
 
-def _granian(target: str, host: str, port: int, workers: int, threads: int, logs: dict[str, object]) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server import Server
+def _work(target: str, threads: int, listening: socket.socket) -> None:
+    """What each worker process does."""
+    from app import listener, server
 
-    Server(
-        target,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        # Of HTTP/2, one connection carries 200 requests at once: their bodies would be 200 times what
-        # _CONNECTIONS bounds.
-        http=HTTPModes.http1,
-        workers=workers,
-        # Granian counts connections here, idle ones too: a browser keeps several open for half a minute.
-        backpressure=_CONNECTIONS,
-        websockets=False,
-        log_dictconfig=logs,
-        respawn_failed_workers=True,
-        workers_kill_timeout=10,
-    ).serve(target_loader=partial(_load, target, threads), wrap_loader=False)
-
-
-def _load(target: str, threads: int) -> Listener:
-    """In each worker process."""
-    from app import listener
-
-    spare()  # a worker that was not forked knows nothing of what its parent did
-    return listener.load(target, threads)
+    spare()
+    server.serve(listener.load(target, threads), listening)
 
 
 def _listening(host: str | None, port: int | None, base_url: str) -> tuple[str, int]:
@@ -119,18 +97,16 @@ def _listening(host: str | None, port: int | None, base_url: str) -> tuple[str, 
     )
 
 
-def _check_free(host: str, port: int) -> None:
-    """Raises OSError, in words, if nothing can listen there.
-
-    granian would not say so: its SO_REUSEPORT lets two servers share a port, and each gets half the requests.
-    """
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that nobody else has, and that nobody can reach yet. Raises OSError, in words."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
         raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return bound
 
 
 def _loopback(host: str) -> bool:
