@@ -6,20 +6,21 @@ of theirs reaches a terminal or starts a line of its own.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
+
+from app.jsontext import writer
 
 _LONGEST = 500
-_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_as_json = writer(ensure_ascii=False)
 _ODD = re.compile('[ "=]')
 _is_plain = re.compile("[ -~]{0,500}").fullmatch
-"""Whether `clean` would leave a text as it is, found in one step: most fields are like that."""
+"""Whether a text is harmless as it stands, found in one step: most fields are like that."""
 _is_word = re.compile("[!#-<>-~]{1,500}").fullmatch
 """The same, and needs no quotes."""
 _JSON = (int, float, type(None))
@@ -33,10 +34,10 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 def clean(value: object) -> str:
     """A field as one harmless line of at most 500 characters."""
     text = str(value)
+    if _is_plain(text):
+        return text
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
-    if text.isascii() and text.isprintable():
-        return text
     return "".join(
         char if unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029" else f"\\u{ord(char):04x}"
         for char in text
@@ -77,6 +78,20 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return _as_json(entry)
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """A line at a time onto a stream, in few steps: who handles a record holds the lock, and takes it once."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it down. A stream that fails fails nobody."""
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001
+            self.handleError(record)
 
 
 class Brief(logging.LogRecord):
@@ -131,7 +146,7 @@ def settings(style: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"daypass": {"()": formatter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "daypass"}},
+        "handlers": {"stderr": {"class": "app.logs.Lines", "formatter": "daypass"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "daypass": {"level": "INFO"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.logs import JsonFormatter, TextFormatter, clean, spare
+from app.logs import JsonFormatter, Lines, TextFormatter, clean, settings, spare
 
 
 def record(message="answered", **extra):
@@ -136,12 +136,35 @@ def test_a_record_of_a_process_that_spares_has_what_others_have(spared):
     assert missing == own
 
 
-def test_a_stream_that_fails_fails_nobody(spared, capsys):
+@pytest.mark.parametrize("kind", [logging.StreamHandler, Lines])
+def test_a_stream_that_fails_fails_nobody(spared, capsys, kind):
     stream = io.StringIO()
     stream.close()
     logger = logging.Logger("daypass.web")
-    handler = logging.StreamHandler(stream)
+    handler = kind(stream)
     handler.setFormatter(TextFormatter())
     logger.addHandler(handler)
     logger.info("answered", extra={"path": "/"})
     assert "--- Logging error ---" in capsys.readouterr().err
+
+
+class Unflushed(io.StringIO):
+    arrived = ""
+
+    def flush(self):
+        self.arrived = self.getvalue()
+
+
+def test_each_line_arrives_at_once():
+    stream = Unflushed()
+    logger = logging.Logger("daypass.web")
+    logger.addHandler(Lines(stream))
+    for word in ("one", "two"):
+        logger.info(word)
+        assert stream.arrived.endswith(f"{word}\n")
+    assert stream.arrived == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_the_operators_log_is_written_so(style):
+    assert settings(style)["handlers"]["stderr"]["class"] == f"{Lines.__module__}.{Lines.__name__}"
