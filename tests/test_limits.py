@@ -1,8 +1,11 @@
 """Flood limits count per address and minute, are bounded, and let the next minute begin anew."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app import limits
 from app.errors import StoreUnavailable, TooMany
@@ -18,9 +21,28 @@ NOON = datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
         ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("nonsense\r\n", "unknown"),
+        ("192.0.2.07", "unknown"),
+        ("192.0.2.256", "unknown"),
+        ("192.0.2", "unknown"),
+        ("192.0.2.7\n", "unknown"),
+        ("192.0.2.\u0667", "unknown"),
     ],
 )
 def test_an_address_is_counted_by_what_one_party_holds(address, expected):
+    assert prefix(address) == expected
+
+
+octets = st.integers(0, 300).map(str) | st.text("0123456789 \n", max_size=4)
+
+
+@given(st.ip_addresses(v=4).map(str) | st.lists(octets, min_size=3, max_size=5).map(".".join))
+@example("0.0.0.0")
+@example("255.255.255.255")
+def test_addresses_of_ipv4_are_counted_as_the_library_reads_them(address):
+    try:
+        expected = str(IPv4Address(address))
+    except ValueError:
+        expected = "unknown"
     assert prefix(address) == expected
 
 

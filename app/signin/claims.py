@@ -125,7 +125,10 @@ def _cut(claim: str, claims: Mapping[str, tuple[str, ...]]) -> str | None:
         marks += ["_claim_names.groups", _ENTRA_GROUPS_LINK]
         if claims.get("hasgroups", ("false",)) != ("false",):
             return "hasgroups"
-    return next((mark for mark in marks if mark in claims), None)
+    for mark in marks:
+        if mark in claims:
+            return mark
+    return None
 
 
 def _readable(provider: Provider, values: tuple[str, ...]) -> Iterable[str]:

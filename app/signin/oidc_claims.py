@@ -195,12 +195,15 @@ def _add(found: dict[str, tuple[str, ...]], name: str, value: object, level: int
     """Put a claim among those that were found, or an object's members."""
     if isinstance(value, str):
         values: tuple[str, ...] = (value,)
+        longest = len(value)
     elif isinstance(value, _NUMBERS):
-        values = (_number(value),)
+        text = _number(value)
+        values, longest = (text,), len(text)
     elif isinstance(value, list):
         if not all(isinstance(each, _SCALARS) for each in value):
             return
         values = tuple([each if isinstance(each, str) else _number(each) for each in value])
+        longest = max(map(len, values), default=0)
     elif isinstance(value, dict) and level < _DEEPEST:
         for member, inner in value.items():
             _add(found, f"{name}.{member}", inner, level + 1)
@@ -209,7 +212,6 @@ def _add(found: dict[str, tuple[str, ...]], name: str, value: object, level: int
         return
     if name in found:
         raise OidcClaims("two claims have the same (dotted) name")
-    longest = len(values[0]) if len(values) == 1 else max(map(len, values), default=0)
     if len(name) > MAX_NAME or len(values) > MAX_VALUES or longest > MAX_VALUE:
         raise OidcClaims("a claim has an overlong name, too many values or an overlong value")
     found[name] = values

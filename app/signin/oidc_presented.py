@@ -77,7 +77,7 @@ def _audience(claims: Mapping[str, object], expected: Presented) -> str:
     audiences = given if isinstance(given, list) else [given]
     if not audiences or not all(isinstance(each, str) for each in audiences):
         raise SubjectTokenAudience("`aud` is neither a text nor a list of texts")
-    if not all(each in expected.audiences for each in audiences):
+    if set(audiences).difference(expected.audiences):
         raise SubjectTokenAudience("`aud` is not what this app may bring")
     if len(audiences) > 1 and "azp" not in claims:
         raise SubjectTokenAudience("`aud` names several, and `azp` is missing")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Final
 
 from joserfc.errors import JoseError
@@ -68,11 +69,8 @@ class IdToken:
         parsed = _parsed(self.text)
         algorithm, kid = _header(parsed.protected, algorithms)
         key = find_key(algorithm, kid)
-        registry = JWSRegistry(
-            algorithms=[algorithm], strict_check_header=False
-        )  # RFC 7515 4: ignore unknown ones
         try:
-            holds = validate_compact(parsed, key, registry=registry)
+            holds = validate_compact(parsed, key, registry=_registry(algorithm))
         except (JoseError, ValueError, TypeError) as error:
             raise OidcToken(f"the ID token's signature cannot be checked: {type(error).__name__}") from None
         if not holds:
@@ -87,6 +85,12 @@ class IdToken:
         if self._read is None or self._read[0] != document:
             self._read = document, read_object(document)
         return self._read[1]
+
+
+@lru_cache(maxsize=len(ASYMMETRIC))
+def _registry(algorithm: str) -> JWSRegistry:
+    """Knows that algorithm and no other; members of a header that it does not know it leaves alone (RFC 7515 4)."""
+    return JWSRegistry(algorithms=[algorithm], strict_check_header=False)
 
 
 def _parsed(token: str) -> CompactSignature:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from app.errors import (
     SubjectTokenKind,
     SubjectTokenRefused,
 )
+from app.jsontext import dump
 from app.model import TokenKind
 from app.signin.seam import OnceOnly, SubjectToken
 
@@ -70,5 +70,5 @@ def check_kind(token: SubjectToken, takes: frozenset[TokenKind]) -> None:
 
 def mark(source: str, text: str, expires_at: datetime | None, now: datetime) -> OnceOnly:
     """The mark of a token: the same for the same signed content, whatever else is changed on it."""
-    digest = hashlib.sha256(json.dumps([source, text]).encode()).hexdigest()
+    digest = hashlib.sha256(dump([source, text]).encode()).hexdigest()
     return OnceOnly("token", digest, min(expires_at or now + ENDLESS, _LAST))

@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate_compact
 
 from app.errors import TokenInvalid
+from app.jsontext import writer
 from app.model import SCOPES, SKEW, Scope
 from app.tokens.keys import ALGORITHM, SigningKeys
 from app.tokens.seam import AccessClaims
@@ -123,7 +124,7 @@ def _base64(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-_dump: Final = json.JSONEncoder(separators=(",", ":")).encode
+_dump: Final = writer(separators=(",", ":"))
 
 
 def _parsed(token: str) -> CompactSignature:
