@@ -21,6 +21,8 @@ HEAD_SECONDS: Final = 30.0
 """For the head of a request to arrive, from when there was nothing else to do: so long a connection may be idle, too."""
 HEAD_BYTES: Final = 400 * 1024
 """Of a head that is not complete yet."""
+LEFT_BYTES: Final = 1024 * 1024
+"""Of a body that go on coming after the answer, and are dropped: some clients read no answer before they are done."""
 GRACE: Final = 10
 """Seconds that a stop waits for answers."""
 _LOOK_EVERY: Final = 10
@@ -38,7 +40,8 @@ class Connection(HttpToolsProtocol):
 
     idle_since: float | None = None
     """Since when the head of a request is waited for, by the loop's clock; None while one is answered."""
-    _head = 0
+    _unasked = 0
+    """Bytes that came meanwhile."""
     _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,20 +53,23 @@ class Connection(HttpToolsProtocol):
             self._refuse(503)
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrives; a head that goes on and on is not kept."""
+        """Take what arrives; a head that goes on and on is not kept, nor a body that nobody reads."""
         if self.transport.is_closing():
             return
         super().data_received(data)
-        if self.idle_since is None or self._in_body:  # the rest of what was answered already is dropped
+        if self.idle_since is None:
             return
-        self._head += len(data)
-        if self._head > HEAD_BYTES and not self.transport.is_closing():
+        self._unasked += len(data)
+        if self._in_body:
+            if self._unasked > LEFT_BYTES:
+                self.transport.abort()
+        elif self._unasked > HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
         """A request is there, its body perhaps not yet."""
         self.idle_since = None
-        self._head = 0
+        self._unasked = 0
         self._in_body = True
         super().on_headers_complete()
 

@@ -179,6 +179,22 @@ def test_who_goes_on_sending_what_was_answered_already_is_left_too():
         assert time.monotonic() - began < 3
 
 
+def test_what_is_left_of_a_body_after_the_answer_is_dropped_up_to_a_bound():
+    post = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    with served() as connect:
+        done, endless = connect(), connect()
+        assert ask(done, post % 900_000).startswith(b"HTTP/1.1 200 ")
+        done.sendall(b"a" * 900_000)
+        assert ask(done).startswith(b"HTTP/1.1 200 ")  # who finishes may ask again
+        assert ask(endless, post % 900_000_000).startswith(b"HTTP/1.1 200 ")
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 50_000_000:
+                endless.sendall(b"a" * 65_536)
+                sent += 65_536
+        assert sent < 20_000_000
+
+
 def test_more_connections_than_are_taken_are_told_so_and_the_others_go_on(monkeypatch):
     monkeypatch.setattr(server, "CONNECTIONS", 3)
     with served() as connect:

@@ -96,8 +96,11 @@ class AuditRecords:
                 stored = _stored(row)
             except (OverflowError, TypeError, ValueError):
                 chain.unreadable(row.sequence)
-            else:
+                continue
+            if _is_text(stored):
                 chain.take(stored)
+            else:
+                chain.unreadable(row.sequence)
         return chain.result()
 
     def digest_at(self, sequence: int) -> str | None:
@@ -120,6 +123,21 @@ class AuditRecords:
             if len(rows) < _PAGE:
                 return
             after = rows[-1].sequence
+
+
+def _is_text(stored: StoredRecord) -> bool:
+    """SQLite keeps bytes in a column of texts, too, if somebody writes them there."""
+    record = stored.record
+    texts = (record.kind, record.request_id, record.address, record.source, record.subject, record.username)
+    others = (
+        record.session,
+        record.role,
+        record.access_key_id,
+        record.detail,
+        stored.previous,
+        stored.digest,
+    )
+    return all(text is None or isinstance(text, str) for text in (*texts, *others))
 
 
 def _conditions(wanted: Search) -> Iterator[Any]:

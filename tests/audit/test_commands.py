@@ -138,6 +138,16 @@ def test_verify_finds_the_record_that_was_changed(rows, capsys):
     assert json.loads(out)["detail"] == {"unreadable": "no json"}
 
 
+@pytest.mark.parametrize("column", ["username", "detail", "previous"])
+def test_verify_finds_bytes_where_a_text_should_be(rows, capsys, column):
+    with rows._database.write() as connection:
+        connection.execute(text("DROP TRIGGER audit_no_update"))
+        connection.execute(text(f"UPDATE audit SET {column} = x'ff' WHERE sequence = 2"))
+    status, out, _ = run(capsys, "verify")
+    assert status == 1
+    assert out.startswith("BROKEN at record 2")
+
+
 def test_verify_finds_that_the_end_was_cut_off_by_a_kept_receipt(rows, capsys):
     kept = f"3:{rows.digest_at(3)}"
     assert run(capsys, "verify", "--expect", kept)[0] == 0
