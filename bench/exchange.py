@@ -1,6 +1,6 @@
 """What token exchange costs: server CPU, p50 and p99 of an ID token to a daypass token and to AWS credentials.
 
-    python bench/exchange.py [--workers 2] [--seconds 4] [--clients 4]
+    python bench/exchange.py [--workers 1] [--seconds 4] [--clients 4]
 
 Beside the plain issue path, in the same run. The ID tokens are RS256, each is another one unless the line says that it
 is brought again, and they are signed outside what is measured. Load generator, AWS double and broker share the cores:
