@@ -9,25 +9,15 @@ from functools import lru_cache
 from json import encoder
 from typing import Any, Final
 
+from app.jsontext import writer
 from app.model import Authentication, Identity, SourceId
 from app.store.times import from_micros, to_micros
 
 Document = Mapping[str, Any]
 
 
-def _encoder() -> Callable[[object], str]:
-    """What writes JSON; CPython's is in C, and `JSONEncoder.encode` would make it anew for each document."""
-    plain = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    make = getattr(encoder, "c_make_encoder", None)
-    if make is None:
-        return plain.encode
-    # None: no watch for documents that contain themselves, which ours do not.
-    chunks = make(None, plain.default, encoder.encode_basestring_ascii, None, ":", ",", True, False, True)
-    return lambda document: "".join(chunks(document, 0))
-
-
 # ASCII throughout: a lone surrogate or a NUL that a directory sent is no trouble for any engine.
-dump: Final = _encoder()
+dump: Final = writer(separators=(",", ":"), sort_keys=True)
 load: Final = json.JSONDecoder().decode
 read: Final = json.JSONDecoder().raw_decode
 """As `load`, but gives the document and where it ends, instead of looking at what is after it."""
