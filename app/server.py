@@ -13,7 +13,7 @@ import socket
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 CONNECTIONS: Final = 512
 """Open at once in a process; below the usual limit of 1,024 open files."""
@@ -21,6 +21,10 @@ HEAD_SECONDS: Final = 30.0
 """For the head of a request to arrive, from when there was nothing else to do: so long a connection may be idle, too."""
 HEAD_BYTES: Final = 400 * 1024
 """Of a head that is not complete yet."""
+HEADERS: Final = 100
+"""Of one request: each costs far more memory than it has bytes."""
+AHEAD: Final = 16
+"""Requests that wait for the answers to those before them on their connection."""
 LEFT_BYTES: Final = 1024 * 1024
 """Of a body that go on coming after the answer, and are dropped: some clients read no answer before they are done."""
 GRACE: Final = 10
@@ -43,6 +47,9 @@ class Connection(HttpToolsProtocol):
     _unasked = 0
     """Bytes that came meanwhile."""
     _in_body = False
+    _answering: RequestResponseCycle | None = None
+    _full_since: float | None = None
+    """Since when nothing more can be written, as the client takes nothing off our hands."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Answer that there are too many, or begin to wait for a request."""
@@ -62,12 +69,20 @@ class Connection(HttpToolsProtocol):
         self._unasked += len(data)
         if self._in_body:
             if self._unasked > LEFT_BYTES:
-                self.transport.abort()
+                self._drop()
         elif self._unasked > HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One more. Raises ValueError, which becomes a 400, for one too many."""
+        if len(self.headers) >= HEADERS:
+            raise ValueError("too many headers")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """A request is there, its body perhaps not yet."""
+        """A request is there, its body perhaps not yet. Raises ValueError as above for one too far ahead."""
+        if len(self.pipeline) >= AHEAD:
+            raise ValueError("too many requests ahead of their answers")
         self.idle_since = None
         self._unasked = 0
         self._in_body = True
@@ -84,18 +99,40 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete:
             self.idle_since = self.loop.time()
 
+    def pause_writing(self) -> None:
+        """Too much waits to be sent."""
+        self._full_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It was sent."""
+        self._full_since = None
+        super().resume_writing()
+
     def leave(self, now: float) -> None:
         """Close it if nothing came for too long; what is not taken off our hands then is given up later."""
+        if self._full_since is not None and now - self._full_since > 2 * HEAD_SECONDS:
+            self._drop()
         if self.idle_since is None or now - self.idle_since < HEAD_SECONDS:
             return
         if self.transport.is_closing() or now - self.idle_since > 2 * HEAD_SECONDS:
-            self.transport.abort()
+            self._drop()
         else:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be read as HTTP."""
         self._refuse(400)
+
+    def _drop(self) -> None:
+        """Hang up, whatever waits to be sent; what is still being answered is answered to nobody."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+        self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle  # `cycle` of uvicorn's is the last one of those that wait
+        super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: int) -> None:
         words = _REFUSALS[status]

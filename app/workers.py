@@ -97,7 +97,7 @@ def _forked(work: Callable[[], None], signals: _Signals) -> int:
         work()
         code = 0
     except BaseException as error:  # noqa: BLE001 - no trace of it may go on
-        log.error("a worker ends", extra={"error": type(error).__name__, "why": str(error)[:200]})
+        log.error("a worker ends", extra={"error": type(error).__name__})
     finally:
         logging.shutdown()
         os._exit(code)

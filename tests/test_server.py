@@ -59,6 +59,15 @@ def rest(connection: socket.socket) -> bytes:
     return found
 
 
+def rest_of(connection: socket.socket, size: int) -> bytes:
+    """An answer of at least so many bytes."""
+    connection.sendall(GET)
+    found = bytearray()
+    while len(found) < size and (part := connection.recv(1 << 20)):
+        found += part
+    return bytes(found)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads must be there within a second, which is looked at each tenth of one."""
@@ -193,6 +202,42 @@ def test_what_is_left_of_a_body_after_the_answer_is_dropped_up_to_a_bound():
                 endless.sendall(b"a" * 65_536)
                 sent += 65_536
         assert sent < 20_000_000
+
+
+def test_a_head_of_very_many_headers_is_refused_and_one_of_many_is_not():
+    with served() as connect:
+        for count, status in ((90, b"200"), (50_000, b"400")):
+            connection = connect()
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * count + b"\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 " + status)
+
+
+def test_nobody_sends_thousands_of_requests_ahead_of_their_answers():
+    with served() as connect:
+        few, many = connect(), connect()
+        few.sendall(GET * 10 + GET.replace(b"1.1", b"1.0"))
+        assert rest(few).count(b"HTTP/1.1 200 OK") == 11
+        many.sendall(GET * 5_000)
+        answer = rest(many)
+        assert answer.endswith(b"Code: request.malformed\n") and answer.count(b"HTTP/1.1 ") < 20
+
+
+@pytest.mark.alone
+@pytest.mark.usefixtures("quick")
+def test_who_asks_and_takes_no_answer_is_left(monkeypatch, caplog):
+    def large(environ: dict[str, object], start: Callable[..., object]) -> list[bytes]:
+        start("200 OK", [("Content-Length", "20000000")])
+        return [b"a" * 20_000_000]
+
+    monkeypatch.setattr(f"{__name__}.hello", large)
+    with served() as connect:
+        connection = connect()
+        connection.sendall(GET * 3)
+        time.sleep(4)
+        assert len(rest(connection)) < 20_000_000
+        patient = connect()
+        assert len(rest_of(patient, 20_000_000)) >= 20_000_000
+    assert not caplog.records
 
 
 def test_more_connections_than_are_taken_are_told_so_and_the_others_go_on(monkeypatch):
