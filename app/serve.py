@@ -11,6 +11,7 @@ import argparse
 import ipaddress
 import logging.config
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--workers", type=int, default=1, help="processes (default 1; SQLite serves best from one)"
+    )
+    made.add_argument(
+        "--any-cpu",
+        action="store_true",
+        help="let each process use every processor at once (default: one at a time, the one that others need "
+        "least, which costs less; Linux)",
     )
     made.add_argument("--threads", type=int, default=_THREADS, help=f"threads a process (default {_THREADS})")
     return made
@@ -72,7 +79,9 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1
     print(f"daypass serves {base_url} (listening on {host}:{port})", file=sys.stderr)
-    work = partial(_work, target, asked.threads, listening)
+    # In containers process numbers are small and alike: not every host's first worker goes to the same processor.
+    first = None if asked.any_cpu else secrets.randbelow(1 << 16)
+    work = partial(_work, target, asked.threads, listening, first)
     if hasattr(os, "fork"):
         workers.run(asked.workers, work, listening.close)
     else:
@@ -80,12 +89,16 @@ def main(argv: Sequence[str], target: str = "wsgi:app") -> int:
     return 0
 
 
-def _work(target: str, threads: int, listening: socket.socket) -> None:
-    """What each worker process does."""
-    from app import listener, server
+def _work(target: str, threads: int, listening: socket.socket, first: int | None) -> None:
+    """What each worker process does. `first`: see `Seat.take`; None to run on every processor."""
+    from app import listener, processors, server
 
     spare()
-    server.serve(listener.load(target, threads), listening)
+    app = listener.load(target, threads)
+    seat = processors.Seat()
+    if first is not None:
+        seat.take(first)  # after the application is there, which remembers where it might run
+    server.serve(app, listening, seat)
 
 
 def _listening(host: str | None, port: int | None, base_url: str) -> tuple[str, int]:

@@ -15,6 +15,8 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.processors import LOOK_EVERY, Seat
+
 CONNECTIONS: Final = 512
 """Open at once in a process; below the usual limit of 1,024 open files."""
 HEAD_SECONDS: Final = 30.0
@@ -31,6 +33,8 @@ GRACE: Final = 10
 """Seconds that a stop waits for answers."""
 _LOOK_EVERY: Final = 10
 """Ticks of uvicorn's clock, which are tenths of a second."""
+_SEAT_EVERY: Final = round(LOOK_EVERY * 10)
+"""The same."""
 _REFUSALS: Final = {
     400: b"This is no request that can be read.\nCode: request.malformed\n",
     431: b"The head of the request is too large.\nCode: request.too_large\n",
@@ -147,9 +151,10 @@ class Connection(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """uvicorn's, which also leaves idle connections, and ends when the process that started it is gone."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, seat: Seat) -> None:
         super().__init__(config)
         self._parent = os.getppid()
+        self._seat = seat
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second. True to stop."""
@@ -160,15 +165,17 @@ class Server(uvicorn.Server):
                     connection.leave(now)
             if os.getppid() != self._parent:
                 return True
+        if counter % _SEAT_EVERY == 0:
+            self._seat.look()
         return await super().on_tick(counter)
 
 
-def serve(app: Any, listening: socket.socket) -> None:
-    """Serve an ASGI application on a socket that is bound, until SIGTERM or SIGINT."""
-    server_for(app).run(sockets=[listening])
+def serve(app: Any, listening: socket.socket, seat: Seat) -> None:
+    """Serve an ASGI application on a socket that is bound, until SIGTERM or SIGINT. `seat`: where it runs."""
+    server_for(app, seat).run(sockets=[listening])
 
 
-def server_for(app: Any) -> Server:
+def server_for(app: Any, seat: Seat) -> Server:
     """The server of an ASGI application (ASGI 3, HTTP)."""
     config = uvicorn.Config(
         app,
@@ -184,4 +191,4 @@ def server_for(app: Any) -> Server:
         timeout_graceful_shutdown=GRACE,
         backlog=1024,
     )
-    return Server(config)
+    return Server(config, seat)

@@ -25,6 +25,7 @@ from argon2.low_level import ARGON2_VERSION
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from app.errors import Busy, PasswordRefused, Unavailable
+from app.processors import anywhere, usable
 
 SHORTEST: Final = 12
 """Characters."""
@@ -196,6 +197,7 @@ class Hashing:
     ) -> None:
         self._hasher = PasswordHasher(memory_cost=memory_kib, time_cost=passes, parallelism=lanes)
         self._places = _Places(at_once, reserved, patience, waiting)
+        self._processors = usable()
         # Nobody's password: whatever is compared with it costs the same as with somebody's, and never fits.
         salt, digest = _base64(secrets.token_bytes(16)), _base64(secrets.token_bytes(32))
         self._dummy = f"$argon2id$v={ARGON2_VERSION}$m={memory_kib},t={passes},p={lanes}${salt}${digest}"
@@ -206,7 +208,7 @@ class Hashing:
         prepared = _prepared(password)
         if prepared is None:
             raise PasswordRefused("too long", words=f"The password may have at most {LONGEST} characters.")
-        with self._places.one(reserved=True):
+        with self._places.one(reserved=True), anywhere(self._processors):
             return self._hasher.hash(prepared)
 
     def verify(self, encoded: str, password: str, *, reserved: bool) -> bool:
@@ -216,7 +218,7 @@ class Hashing:
         prepared = _prepared(password)
         if prepared is None:
             return False
-        with self._places.one(reserved=reserved):
+        with self._places.one(reserved=reserved), anywhere(self._processors):
             try:
                 return self._hasher.verify(encoded or self._dummy, prepared)
             except VerifyMismatchError:
