@@ -95,9 +95,11 @@ def _work(target: str, threads: int, listening: socket.socket, first: int | None
 
     spare()
     app = listener.load(target, threads)
+    if first is None:
+        server.serve(app, listening)
+        return
     seat = processors.Seat()
-    if first is not None:
-        seat.take(first)  # after the application is there, which remembers where it might run
+    seat.take(first)  # after the application is there, which remembers where it might run
     server.serve(app, listening, seat)
 
 

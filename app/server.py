@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """uvicorn's, which also leaves idle connections, and ends when the process that started it is gone."""
 
-    def __init__(self, config: uvicorn.Config, seat: Seat) -> None:
+    def __init__(self, config: uvicorn.Config, seat: Seat | None) -> None:
         super().__init__(config)
         self._parent = os.getppid()
         self._seat = seat
@@ -165,17 +165,17 @@ class Server(uvicorn.Server):
                     connection.leave(now)
             if os.getppid() != self._parent:
                 return True
-        if counter % _SEAT_EVERY == 0:
+        if self._seat is not None and counter % _SEAT_EVERY == 0:
             self._seat.look()
         return await super().on_tick(counter)
 
 
-def serve(app: Any, listening: socket.socket, seat: Seat) -> None:
-    """Serve an ASGI application on a socket that is bound, until SIGTERM or SIGINT. `seat`: where it runs."""
+def serve(app: Any, listening: socket.socket, seat: Seat | None = None) -> None:
+    """Serve an ASGI application on a socket that is bound, until SIGTERM or SIGINT. `seat`: the processor it keeps to."""
     server_for(app, seat).run(sockets=[listening])
 
 
-def server_for(app: Any, seat: Seat) -> Server:
+def server_for(app: Any, seat: Seat | None = None) -> Server:
     """The server of an ASGI application (ASGI 3, HTTP)."""
     config = uvicorn.Config(
         app,
