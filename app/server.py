@@ -95,6 +95,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """It is there whole."""
         self._in_body = False
+        self._unasked = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
