@@ -5,6 +5,8 @@ long as they like, and as many of them as there are threads hold the broker. Her
 loop, against a deadline and a cap, and threads only work.
 
     uvicorn (ASGI 3) → `Listener` → body → thread → application → whole answer → uvicorn
+
+A body that is here already needs none of that: `app.server` brings it with `Listener.take`.
 """
 
 from __future__ import annotations
@@ -14,22 +16,21 @@ import io
 import logging
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable
-from email.utils import formatdate
 from functools import lru_cache
 from importlib import import_module
 from queue import SimpleQueue
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-Headers = list[tuple[bytes, bytes]]
+from app.answer import LAST_RESORT, Answer, Headers, fit
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[[Message, Callable[..., object]], Iterable[bytes]]
-Answer = tuple[int, Headers, bytes]
-"""Status, headers, whole body."""
+Tell = Callable[[Answer], object]
+"""What hears an answer, on the thread that made it. Raises RuntimeError where nobody is left to hear it."""
 
 MOST: Final = 512 * 1024 + 2
 """Bytes of a body that are kept: more than any address takes (`app/web/route.py`), so that what is longer is
@@ -55,17 +56,6 @@ _SAME: Final[Message] = {
 
 log = logging.getLogger("daypass.web")
 
-LAST_RESORT: Final[Answer] = (
-    503,
-    [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"65"),
-        (b"cache-control", b"no-store"),
-    ],
-    b"Something went wrong here. Nothing was given out.\nCode: internal\n",
-)
-"""Where the application cannot answer at all: the server would make it a 500."""
-
 
 class Listener:
     """An ASGI application (ASGI 3, HTTP) that is a WSGI application inside, on `threads` threads."""
@@ -79,10 +69,12 @@ class Listener:
         headers: Headers = list(scope["headers"])
         body = await self._body(dict(headers), receive)
         status, given, answer = await self._threads.answer(environ(scope, headers, body))
-        if not any(name == b"date" for name, _ in given):  # RFC 9110, 6.6.1
-            given = [_date(int(time.time())), *given]
         await send({"type": "http.response.start", "status": status, "headers": given})
         await send({"type": "http.response.body", "body": answer})
+
+    def take(self, scope: Message, body: bytes, tell: Tell) -> None:
+        """One request whose body is here, whole. `tell` hears the answer, once, fit to be sent."""
+        self._threads.work(environ(scope, scope["headers"], io.BytesIO(body)), tell)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> io.RawIOBase | io.BytesIO:
         announced = headers.get(b"content-length", b"")
@@ -106,33 +98,35 @@ class _Threads:
 
     def __init__(self, app: Wsgi, count: int) -> None:
         self._app = app
-        self._waiting: SimpleQueue[tuple[asyncio.Future[Answer], Message]] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Message, Tell]] = SimpleQueue()
         for number in range(count):  # daemons: a stop waits for the server, which waits for what was begun
-            threading.Thread(target=self._work, name=f"request_{number}", daemon=True).start()
+            threading.Thread(target=self._go_on, name=f"request_{number}", daemon=True).start()
 
     async def answer(self, request: Message) -> Answer:
         """The application's answer, or the last resort."""
-        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put((told, request))
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[Answer] = loop.create_future()
+        self.work(request, lambda answer: loop.call_soon_threadsafe(_tell, told, answer))
         return await told
 
-    def _work(self) -> None:
+    def work(self, request: Message, tell: Tell) -> None:
+        """Have it answered, as above."""
+        self._waiting.put((request, tell))
+
+    def _go_on(self) -> None:
         while True:
-            told, request = self._waiting.get()
+            request, tell = self._waiting.get()
+            method = request["REQUEST_METHOD"]
             try:
-                answer = answered(self._app, request)
+                answer = fit(method, answered(self._app, request))
             except BaseException as error:  # noqa: BLE001 - not even an error page; the thread is needed again
                 log.error("defect", extra={"error": type(error).__name__})
-                answer = LAST_RESORT
+                answer = fit(method, LAST_RESORT)
             try:
-                told.get_loop().call_soon_threadsafe(_tell, told, answer)
+                tell(answer)
             except RuntimeError:
                 return  # the loop is closed: the process ends
-
-
-@lru_cache(maxsize=2)
-def _date(second: int) -> tuple[bytes, bytes]:
-    return b"date", formatdate(second, usegmt=True).encode()
+            del request, tell, answer  # nothing of it is kept while the next one is waited for
 
 
 def _tell(told: asyncio.Future[Answer], answer: Answer) -> None:
