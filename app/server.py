@@ -3,18 +3,25 @@
 uvicorn, because it costs the least of those measured that hand an application whole requests with every header as
 it was sent (decision 0015). What it does not bound is bounded here: how many connections there are, how long the
 head of a request may take and how large it may be, and how long a connection may do nothing.
+
+A request that is here whole takes a short way: from here to the threads of `app.listener`, and its answer from there
+back in one piece, without a task of asyncio's. Every other one goes the way of ASGI; the answers are the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.answer import LAST_RESORT, Answer, fit
 from app.processors import LOOK_EVERY, Seat
 
 CONNECTIONS: Final = 512
@@ -42,6 +49,8 @@ _REFUSALS: Final = {
 }
 """By their status: what is answered where there is no request for the application."""
 
+log = logging.getLogger("daypass.web")
+
 
 class Connection(HttpToolsProtocol):
     """One of a client's, within bounds."""
@@ -54,11 +63,17 @@ class Connection(HttpToolsProtocol):
     _answering: RequestResponseCycle | None = None
     _full_since: float | None = None
     """Since when nothing more can be written, as the client takes nothing off our hands."""
+    _take: Callable[[Any, bytes, Callable[[Answer], object]], None] | None = None
+    """`Listener.take`, if the application has it."""
+    _reading = False
+    _begun: tuple[RequestResponseCycle, Any] | None = None
+    """A request whose head is in what is being read; its body may be there as well."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Answer that there are too many, or begin to wait for a request."""
         full = len(self.connections) >= CONNECTIONS
         super().connection_made(transport)
+        self._take = getattr(self.app, "take", None)
         self.idle_since = self.loop.time()
         if full:
             self._refuse(503)
@@ -67,13 +82,19 @@ class Connection(HttpToolsProtocol):
         """Take what arrives; a head that goes on and on is not kept, nor a body that nobody reads."""
         if self.transport.is_closing():
             return
+        self._reading = True
         super().data_received(data)
+        self._reading = False
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            if not self.transport.is_closing():  # what came with it was no HTTP: nothing of it counts
+                self._start(*begun)
         if self.idle_since is None:
             return
         self._unasked += len(data)
         if self._in_body:
             if self._unasked > LEFT_BYTES:
-                self._drop()
+                self.drop()
         elif self._unasked > HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431)
 
@@ -117,11 +138,11 @@ class Connection(HttpToolsProtocol):
     def leave(self, now: float) -> None:
         """Close it if nothing came for too long; what is not taken off our hands then is given up later."""
         if self._full_since is not None and now - self._full_since > 2 * HEAD_SECONDS:
-            self._drop()
+            self.drop()
         if self.idle_since is None or now - self.idle_since < HEAD_SECONDS:
             return
         if self.transport.is_closing() or now - self.idle_since > 2 * HEAD_SECONDS:
-            self._drop()
+            self.drop()
         else:
             self.transport.close()
 
@@ -129,7 +150,7 @@ class Connection(HttpToolsProtocol):
         """What cannot be read as HTTP."""
         self._refuse(400)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """Hang up, whatever waits to be sent; what is still being answered is answered to nobody."""
         if self._answering is not None:
             self._answering.disconnected = True
@@ -137,7 +158,37 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle  # `cycle` of uvicorn's is the last one of those that wait
-        super()._start_asgi_task(cycle, app)
+        if self._reading:
+            self._begun = cycle, app
+        else:
+            self._start(cycle, app)
+
+    def _start(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Have it answered, the short way if it can go there."""
+        if (
+            self._take is None
+            or app is not self.app
+            or cycle.more_body
+            or cycle.waiting_for_100_continue
+            or len(cycle.body) > HIGH_WATER_LIMIT  # reading stopped for it, and goes on where it is taken
+            or self.flow.write_paused  # its answer has to wait until those before it are taken
+        ):
+            super()._start_asgi_task(cycle, app)
+            return
+        body, cycle.body = bytes(cycle.body), bytearray()
+        work = _Work(self, cycle)
+        self._take(cycle.scope, body, work.tell)
+        self.tasks.add(work)  # type: ignore[arg-type]  # what is asked of tasks there, `_Work` can do
+
+    def finish(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Send the answer to a request that went the short way, as `RequestResponseCycle.send` would."""
+        if not self.transport.is_closing():  # else the client is gone, or was told something else
+            self.transport.write(_http(cycle, answer))
+        cycle.response_complete = True
+        cycle.on_response = _nothing  # as `run_asgi` leaves it: no request holds its connection
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _refuse(self, status: int) -> None:
         words = _REFUSALS[status]
@@ -147,6 +198,54 @@ class Connection(HttpToolsProtocol):
         )
         self.transport.write(STATUS_LINE[status] + head + words)
         self.transport.close()
+        self.idle_since = self.loop.time()  # nothing more is said here, so nothing more is waited for
+
+
+class _Work:
+    """A request on the short way. It is one of the server's tasks, as uvicorn waits for them at a stop."""
+
+    __slots__ = ("_connection", "_cycle")
+
+    def __init__(self, connection: Connection, cycle: RequestResponseCycle) -> None:
+        self._connection = connection
+        self._cycle = cycle
+
+    def tell(self, answer: Answer) -> None:
+        """It is answered; told by any thread. Raises RuntimeError if the loop is closed."""
+        self._connection.loop.call_soon_threadsafe(self._told, answer)
+
+    def _told(self, answer: Answer) -> None:
+        connection = self._connection
+        connection.tasks.discard(self)
+        try:
+            connection.finish(self._cycle, answer)
+        except Exception as error:  # noqa: BLE001 - nobody else would hang up
+            log.error("defect", extra={"error": type(error).__name__})
+            connection.drop()
+
+    def cancel(self, msg: object = None) -> None:
+        """The stop waits no longer, and nothing that waits behind this one is begun."""
+        self._cycle.keep_alive = False
+        self._connection.finish(self._cycle, fit(self._cycle.scope["method"], LAST_RESORT))
+
+
+def _http(cycle: RequestResponseCycle, answer: Answer) -> bytes:
+    """Head and body, as uvicorn writes them."""
+    status, headers, body = answer
+    parts = [STATUS_LINE[status]]
+    told = False
+    for name, value in cycle.default_headers + headers:
+        if name == b"connection" and b"close" in [token.strip() for token in value.lower().split(b",")]:
+            cycle.keep_alive = False
+            told = True
+        parts += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive and not told:
+        parts.append(b"connection: close\r\n")
+    parts += (b"\r\n", body)
+    return b"".join(parts)
+
+
+def _nothing() -> None: ...
 
 
 class Server(uvicorn.Server):
@@ -187,7 +286,7 @@ def server_for(app: Any, seat: Seat | None = None) -> Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        date_header=False,  # `app.listener` says it, where the application has not
+        date_header=False,  # `app.answer` says it, where the application has not
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=GRACE,
         backlog=1024,

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import server
-from app.listener import Listener
+from app.answer import LAST_RESORT
+from app.listener import Listener, Wsgi
+from tests.company import ROOT, environment
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SOON = 10.0
@@ -25,11 +34,17 @@ def hello(environ: dict[str, object], start: Callable[..., object]) -> list[byte
 
 
 @contextmanager
-def served(deadline: float = 5.0) -> Iterator[Callable[[], socket.socket]]:
-    """A server; what opens a connection to it."""
+def served(deadline: float = 5.0, app: Any = None) -> Iterator[Callable[[], socket.socket]]:
+    """A server, of `hello` if of nothing else (ASGI); what opens a connection to it."""
+    with running(server.server_for(app or Listener(hello, 2, deadline))) as connect:
+        yield connect
+
+
+@contextmanager
+def running(running: server.Server) -> Iterator[Callable[[], socket.socket]]:
+    """A server at work; what opens a connection to it."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    running = server.server_for(Listener(hello, 2, deadline))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     with ExitStack() as opened:
@@ -37,10 +52,51 @@ def served(deadline: float = 5.0) -> Iterator[Callable[[], socket.socket]]:
         def connect() -> socket.socket:
             return opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=SOON))
 
-        yield connect
-    running.should_exit = True
+        try:
+            yield connect
+        finally:
+            running.should_exit = True
     thread.join(SOON)
     assert not thread.is_alive()
+
+
+class Watched(Listener):
+    """What says which way the requests came."""
+
+    def __init__(self, app: Wsgi = hello, threads: int = 2) -> None:
+        super().__init__(app, threads, 5.0)
+        self.ways: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.ways.append("asgi")
+        await super().__call__(scope, receive, send)
+
+    def take(self, scope: Any, body: bytes, tell: Any) -> None:
+        self.ways.append("short")
+        super().take(scope, body, tell)
+
+
+class Held:
+    """An application that answers with `size` bytes, once it may."""
+
+    def __init__(self, size: int = 3) -> None:
+        self.begun = self.done = 0
+        self.may = threading.Event()
+        self._size = size
+
+    def __call__(self, environ: dict[str, object], start: Callable[..., object]) -> list[bytes]:
+        self.begun += 1
+        self.may.wait(SOON)
+        start("200 OK", [("Content-Length", str(self._size))])
+        self.done += 1
+        return [b"a" * self._size]
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + SOON
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def ask(connection: socket.socket, request: bytes = GET) -> bytes:
@@ -50,13 +106,13 @@ def ask(connection: socket.socket, request: bytes = GET) -> bytes:
 
 def rest(connection: socket.socket) -> bytes:
     """Everything until it is closed."""
-    found = b""
+    found = bytearray()
     try:
-        while part := connection.recv(65_536):
+        while part := connection.recv(1 << 20):
             found += part
     except ConnectionError:
         pass
-    return found
+    return bytes(found)
 
 
 def rest_of(connection: socket.socket, size: int) -> bytes:
@@ -265,3 +321,292 @@ def test_an_offer_of_another_protocol_is_not_taken_up():
         socketed = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
         answer = ask(connect(), b"GET / HTTP/1.1\r\nHost: localhost\r\n" + socketed + b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+# --- the short way ----------------------------------------------------------------------------------------
+
+ANSWERS: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
+    "/": (
+        "200 OK",
+        [("Content-Type", "text/plain"), ("Content-Length", "3"), ("X-A", "1"), ("X-A", "\xe9\t")],
+        b"abc",
+    ),
+    "/empty": ("200 OK", [("Content-Length", "0")], b""),
+    "/dated": ("200 OK", [("Content-Length", "3"), ("Date", "Thu, 01 Jan 2026 00:00:00 GMT")], b"abc"),
+    "/unknown": ("599 Whatever", [("Content-Length", "3")], b"abc"),
+    "/nothing": ("204 No Content", [], b""),
+    "/as-it-was": ("304 Not Modified", [("ETag", '"a"')], b""),
+    "/ends": ("200 OK", [("Connection", "x, Close"), ("Content-Length", "3")], b"abc"),
+    "/stays": ("200 OK", [("Connection", "keep-alive"), ("Content-Length", "3")], b"abc"),
+    "/no-length": ("200 OK", [], b"abc"),
+    "/large": ("200 OK", [("Content-Length", "300000")], b"a" * 300_000),
+}
+"""What an application answers, by path."""
+UNFIT: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
+    "/split-value": ("200 OK", [("Location", "/\r\nSet-Cookie: a=b"), ("Content-Length", "3")], b"abc"),
+    "/split-name": ("200 OK", [("X: a\r\nSet-Cookie", "a=b"), ("Content-Length", "3")], b"abc"),
+    "/line": ("200 OK", [("X", "a\nb"), ("Content-Length", "3")], b"abc"),
+    "/nul": ("200 OK", [("X", "a\0b"), ("Content-Length", "3")], b"abc"),
+    "/no-name": ("200 OK", [("", "a"), ("Content-Length", "3")], b"abc"),
+    "/no-latin": ("200 OK", [("X", "\u20ac"), ("Content-Length", "3")], b"abc"),
+    "/longer": ("200 OK", [("Content-Length", "2")], b"abc"),
+    "/shorter": ("200 OK", [("Content-Length", "4")], b"abc"),
+    "/two-lengths": ("200 OK", [("Content-Length", "3"), ("Content-Length", "3")], b"abc"),
+    "/no-number": ("200 OK", [("Content-Length", "+3")], b"abc"),
+    "/coded": ("200 OK", [("Transfer-Encoding", "chunked")], b"3\r\nabc\r\n0\r\n\r\n"),
+    "/nothing-but": ("204 No Content", [("Content-Length", "3")], b"abc"),
+    "/as-it-was-but": ("304 Not Modified", [], b"abc"),
+    "/continue": ("100 Continue", [("Content-Length", "0")], b""),
+    "/beyond": ("999 Beyond", [("Content-Length", "3")], b"abc"),
+}
+"""What cannot be sent as it is."""
+
+
+def by_path(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+    path = environ["PATH_INFO"]
+    if path == "/raises":
+        raise MemoryError
+    if path == "/environ":
+        told = {
+            name: value
+            for name, value in environ.items()
+            if name not in ("wsgi.errors", "REMOTE_PORT", "SERVER_PORT")
+        }
+        told["wsgi.input"] = environ["wsgi.input"].read()
+        status, headers, body = "200 OK", [], repr(sorted(told.items())).encode()
+    else:
+        status, headers, body = {**ANSWERS, **UNFIT}[path]
+    start(status, headers)
+    return [body]
+
+
+def undated(answer: bytes) -> bytes:
+    """Without the time of day."""
+    return re.sub(rb"(?<=\r\ndate: )[^\r]+ GMT", b"", answer)
+
+
+def said(connect: Callable[[], socket.socket], *pieces: bytes) -> bytes:
+    """Every answer to pieces of requests, a moment apart, and to one more that is the last."""
+    connection = connect()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for piece in pieces[:-1]:
+        connection.sendall(piece)
+        time.sleep(0.05)
+    connection.sendall(pieces[-1] + b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    return undated(rest(connection))
+
+
+def test_answers_are_the_same_to_the_byte_whichever_way_a_request_takes():
+    watched, within = Watched(by_path), Listener(by_path, 2)
+
+    async def asgi_only(scope: Any, receive: Any, send: Any) -> None:
+        await within(scope, receive, send)
+
+    kinds = (
+        b"GET %b HTTP/1.1\r\nHost: localhost\r\nA: b\r\nA: c\r\n\r\n",
+        b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET %b HTTP/1.0\r\n\r\n",
+        b"HEAD %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"POST %b?a=%%20 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde",
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
+    )
+    with served(app=watched) as short, served(app=asgi_only) as long:
+        for path in (*ANSWERS, *UNFIT, "/raises", "/environ"):
+            for kind in kinds:
+                request = kind % path.encode()
+                watched.ways.clear()
+                answer = said(short, request)
+                assert set(watched.ways) == {"short"}, request
+                assert answer == said(long, request), request
+                assert 1 <= answer.count(b"\r\ndate: ") == answer.count(b"HTTP/1.1 "), answer
+                if kind.startswith(b"POST") and path in ("/", "/ends", "/shorter", "/environ"):
+                    watched.ways.clear()
+                    assert said(short, request[:-3], request[-3:]) == answer, request
+                    assert watched.ways[0] == "asgi"
+
+
+@pytest.mark.parametrize("path", [*UNFIT, "/raises"])
+def test_an_answer_that_http_cannot_carry_is_the_last_resort_and_nothing_of_it_is_sent(path):
+    with served(app=Watched(by_path)) as connect:
+        first, _, then = said(connect, b"GET %b HTTP/1.1\r\n\r\n" % path.encode()).partition(LAST_RESORT[2])
+    assert first == (
+        b"HTTP/1.1 503 Service Unavailable\r\ndate: \r\ncontent-type: text/plain; charset=utf-8\r\n"
+        b"content-length: 65\r\ncache-control: no-store\r\n\r\n"
+    )
+    assert then.startswith(b"HTTP/1.1 200 OK\r\n") and then.endswith(b"abc")
+
+
+def test_both_ways_on_one_connection_keep_the_order():
+    post = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    watched = Watched()
+    with served(app=watched) as connect:
+        connection = connect()
+        connection.sendall(post % 3 + b"abc" + post % 100_000 + b"a" * 100_000 + GET + post % 5 + b"ab")
+        found = b""
+        while found.count(b"HTTP/1.1 200 OK") < 3:
+            found += connection.recv(65_536)
+        connection.sendall(b"cde" + GET + post % 4 + b"abcd" + b"GET / HTTP/1.0\r\n\r\n")
+        found += rest(connection)
+    assert [part.partition(b"\r\n\r\n")[2] for part in found.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"3", b"100000", b"0", b"5", b"0", b"4", b"0",
+    ]  # fmt: skip
+    assert watched.ways == ["short", "asgi", "short", "asgi", "short", "short", "short"]
+
+
+def test_who_asks_whether_to_go_on_and_goes_on_is_told_so_all_the_same():
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with served() as connect:
+        assert said(connect, head + b"abc").startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_what_comes_with_something_that_is_no_request_is_not_begun():
+    held = Held()
+    held.may.set()
+    with served(app=Listener(held, 1)) as connect:
+        connection = connect()
+        connection.sendall(GET + b"\x00\x00\r\n\r\n")
+        answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+        assert ask(connect()).startswith(b"HTTP/1.1 200 ")
+    assert held.begun == 1
+
+
+@pytest.mark.parametrize("how", ["closes", "resets", "sends what is no request"])
+def test_who_goes_away_in_the_middle_leaves_nothing_behind(how, caplog):
+    held = Held()
+    at_work = server.server_for(Listener(held, 1))
+    with running(at_work) as connect:
+        connection = connect()
+        connection.sendall(GET)
+        until(lambda: held.begun)
+        if how == "sends what is no request":
+            connection.sendall(b"\x00\r\n\r\n")
+            assert rest(connection).startswith(b"HTTP/1.1 400 ")
+        if how == "resets":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        until(lambda: not at_work.server_state.connections)
+        assert len(at_work.server_state.tasks) == 1
+        held.may.set()
+        until(lambda: not at_work.server_state.tasks)
+        assert ask(connect()).endswith(b"aaa")
+    assert {record.message for record in caplog.records} <= {"Invalid HTTP request received."}
+
+
+def test_who_takes_no_answers_has_no_more_than_two_of_them_made():
+    held = Held(20_000_000)
+    held.may.set()
+    watched = Watched(held)
+    with served(app=watched) as connect:
+        connection = connect()
+        connection.sendall(GET * 4 + b"GET / HTTP/1.0\r\n\r\n")
+        until(lambda: held.done == 2)
+        time.sleep(0.3)
+        assert held.begun == 2
+        assert watched.ways == ["short", "asgi"]  # this one waits until the other is taken
+        answers = rest(connection)
+    assert answers.count(b"HTTP/1.1 200 OK") == 5 and len(answers) > 100_000_000
+
+
+def test_a_defect_as_an_answer_is_written_ends_its_connection_and_nothing_else(monkeypatch, caplog):
+    with served() as connect:
+        with monkeypatch.context() as broken:
+            broken.setattr(server, "_http", lambda *_: 1 / 0)
+            connection = connect()
+            connection.sendall(GET)
+            assert rest(connection) == b""
+        assert [record.message for record in caplog.records] == ["defect"]
+        for _ in range(3):
+            assert ask(connect()).endswith(b"\r\n\r\n0")
+
+
+@pytest.mark.alone
+@pytest.mark.usefixtures("quick")
+def test_who_is_refused_and_takes_no_answer_is_left():
+    held = Held(30_000)
+    held.may.set()
+    at_work = server.server_for(Listener(held, 1))
+    with running(at_work) as connect:
+        connection = connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(GET)
+        until(lambda: at_work.server_state.connections)
+        (theirs,) = at_work.server_state.connections
+        while not theirs.transport.get_write_buffer_size():  # less than what counts as too much
+            done = at_work.server_state.total_requests
+            connection.sendall(GET)
+            until(lambda done=done: at_work.server_state.total_requests > done)
+            time.sleep(0.01)
+        connection.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n")
+        until(lambda: not at_work.server_state.connections)
+
+
+def test_a_stop_waits_for_answers_no_longer_than_it_may(monkeypatch):
+    monkeypatch.setattr(server, "GRACE", 1)
+    held = Held()
+    at_work = server.server_for(Listener(held, 1))
+    with running(at_work) as connect:
+        connection = connect()
+        connection.sendall(GET * 3)
+        until(lambda: held.begun)
+        at_work.should_exit = True
+        answer = rest(connection)
+        held.may.set()
+    assert (
+        answer.endswith(LAST_RESORT[2]) and answer.count(b"HTTP/1.1 503 ") == answer.count(b"HTTP/1.1 ") == 1
+    )
+    assert b"\r\nconnection: close\r\n" in answer
+    assert held.begun == 1
+
+
+STOPPED = """
+import socket, sys, time
+from pathlib import Path
+from app.listener import Listener
+from app.server import serve
+
+folder = Path(sys.argv[1])
+
+def app(environ, start):
+    (folder / "begun").touch()
+    while not (folder / "may").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    (folder / "done").touch()
+    start("200 OK", [("Content-Length", "3")])
+    return [b"abc"]
+
+serve(Listener(app, 1), socket.socket(fileno=int(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_is_in_work_at_a_stop_is_done_and_answered(stays, tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        process = subprocess.Popen(
+            [sys.executable, "-c", STOPPED, str(tmp_path), str(listening.fileno())],
+            env=environment(),
+            cwd=ROOT,
+            pass_fds=[listening.fileno()],
+        )
+    try:
+        with socket.create_connection(address, timeout=SOON) as connection:
+            connection.sendall(GET)
+            until((tmp_path / "begun").exists)
+            if not stays:
+                connection.close()
+                time.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            (tmp_path / "may").touch()
+            if stays:
+                answer = rest(connection)
+                assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"abc")
+                assert b"\r\nconnection: close\r\n" in answer
+        assert process.wait(SOON) == -signal.SIGTERM
+        assert (tmp_path / "done").exists()
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
