@@ -9,7 +9,6 @@ from sqlalchemy import bindparam, delete, select, update
 
 from app.store.codec import digest
 from app.store.database import Database
-from app.store.lines import Line
 from app.store.tables import ONCE
 
 _OWNED: Final = select(ONCE.c.owner, ONCE.c.until).where(ONCE.c.mark == bindparam("wanted"))
@@ -48,31 +47,16 @@ class OnceOnlyMarks:
         the same value do not meet.
         """
         mark, whose = digest("bound", namespace, value), digest("owner", owner)
-        held = self._holds(mark, whose, until)
-        if held is not None:
-            return held
         with self._database.writing(soon=True) as line:
-            return self._bind(line, mark, whose, until)
-
-    def _bind(self, line: Line, mark: str, whose: str, until: datetime) -> bool:
-        if self._insert.do(line, {"mark": mark, "until": until, "owner": whose}) == 1:
-            return True
-        # Somebody was faster, or is the owner and wants it for longer.
-        found = self._owned.one(line, {"wanted": mark})
-        if found is None or found.owner != whose:
-            return False
-        self._keep.do(line, {"wanted": mark, "end": until})
-        return True
-
-    def _holds(self, mark: str, whose: str, until: datetime) -> bool | None:
-        """Whether it is bound to that owner; None if it is bound to nobody, or not for long enough."""
-        with self._database.reading() as line:
+            # Not looked for beforehand: most come a single time.
+            if self._insert.do(line, {"mark": mark, "until": until, "owner": whose}) == 1:
+                return True
             found = self._owned.one(line, {"wanted": mark})
-        if found is None:
-            return None
-        if found.owner != whose:
-            return False
-        return True if found.until >= until - _SAME else None
+            if found is None or found.owner != whose:
+                return False
+            if found.until < until - _SAME:
+                self._keep.do(line, {"wanted": mark, "end": until})
+            return True
 
     def expire(self, now: datetime) -> int:
         """Forget what is out of date; how many those were."""
