@@ -88,9 +88,9 @@ class Listener:
                 body = await _read(receive, MOST if length is None else length)
         except TimeoutError:
             return Late()
-        # The client went away in the middle; what came of it is not what it meant.
-        cut = length is not None and len(body) < length
-        return Late() if cut else io.BytesIO(body)
+        if body is None or (length is not None and len(body) < length):
+            return Late()
+        return io.BytesIO(body)
 
 
 class _Threads:
@@ -213,14 +213,17 @@ def load(target: str, threads: int) -> Listener:
     return Listener(getattr(import_module(module), name), threads)
 
 
-async def _read(receive: Receive, most: int) -> bytes:
-    """The body, of which no more than `most` is read: where the length is known, nobody waits to hear that it ends."""
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """The body, of which no more than `most` is read: where the length is known, nobody waits to hear that it ends.
+
+    None if the client went away in the middle: what came of it is not what it meant.
+    """
     parts: list[bytes] = []
     size = 0
     while size < most:
         message = await receive()
         if message["type"] != "http.request":
-            break  # the client went away
+            return None
         part: bytes = message.get("body", b"")
         parts.append(part)
         size += len(part)

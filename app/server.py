@@ -38,6 +38,8 @@ LEFT_BYTES: Final = 1024 * 1024
 """Of a body that go on coming after the answer, and are dropped: some clients read no answer before they are done."""
 GRACE: Final = 10
 """Seconds that a stop waits for answers."""
+LINGER: Final = 2.0
+"""Seconds for whoever was refused to stop sending and read why. Closed at once, the answer may be lost with the rest."""
 _LOOK_EVERY: Final = 10
 """Ticks of uvicorn's clock, which are tenths of a second."""
 _SEAT_EVERY: Final = round(LOOK_EVERY * 10)
@@ -65,6 +67,8 @@ class Connection(HttpToolsProtocol):
     """Since when nothing more can be written, as the client takes nothing off our hands."""
     _take: Callable[[Any, bytes, Callable[[Answer], object]], None] | None = None
     """`Listener.take`, if the application has it."""
+    _refused_at: float | None = None
+    """Since when nothing is answered any more, and what comes is dropped."""
     _reading = False
     _begun: tuple[RequestResponseCycle, Any] | None = None
     """A request whose head is in what is being read; its body may be there as well."""
@@ -82,12 +86,17 @@ class Connection(HttpToolsProtocol):
         """Take what arrives; a head that goes on and on is not kept, nor a body that nobody reads."""
         if self.transport.is_closing():
             return
+        if self._refused_at is not None:
+            self._unasked += len(data)
+            if self._unasked > LEFT_BYTES:
+                self.drop()
+            return
         self._reading = True
         super().data_received(data)
         self._reading = False
         if self._begun is not None:
             begun, self._begun = self._begun, None
-            if not self.transport.is_closing():  # what came with it was no HTTP: nothing of it counts
+            if not self._over:  # what came with it was no HTTP: nothing of it counts
                 self._start(*begun)
         if self.idle_since is None:
             return
@@ -95,7 +104,7 @@ class Connection(HttpToolsProtocol):
         if self._in_body:
             if self._unasked > LEFT_BYTES:
                 self.drop()
-        elif self._unasked > HEAD_BYTES and not self.transport.is_closing():
+        elif self._unasked > HEAD_BYTES and not self._over:
             self._refuse(431)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -137,6 +146,10 @@ class Connection(HttpToolsProtocol):
 
     def leave(self, now: float) -> None:
         """Close it if nothing came for too long; what is not taken off our hands then is given up later."""
+        if self._refused_at is not None:
+            if now - self._refused_at > LINGER:
+                self.drop()
+            return
         if self._full_since is not None and now - self._full_since > 2 * HEAD_SECONDS:
             self.drop()
         if self.idle_since is None or now - self.idle_since < HEAD_SECONDS:
@@ -145,6 +158,13 @@ class Connection(HttpToolsProtocol):
             self.drop()
         else:
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops: whoever was refused is not waited for."""
+        if self._refused_at is not None:
+            self.drop()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be read as HTTP."""
@@ -182,7 +202,7 @@ class Connection(HttpToolsProtocol):
 
     def finish(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Send the answer to a request that went the short way, as `RequestResponseCycle.send` would."""
-        if not self.transport.is_closing():  # else the client is gone, or was told something else
+        if not self._over:  # else the client is gone, or was told something else
             self.transport.write(_http(cycle, answer))
         cycle.response_complete = True
         cycle.on_response = _nothing  # as `run_asgi` leaves it: no request holds its connection
@@ -190,15 +210,28 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
+    @property
+    def _over(self) -> bool:
+        return self._refused_at is not None or self.transport.is_closing()
+
     def _refuse(self, status: int) -> None:
+        """Say why, and then nothing more, neither to what is being answered nor to what waits for that."""
         words = _REFUSALS[status]
         head = (
             b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\nconnection: close\r\n"
             b"content-length: %d\r\n\r\n" % len(words)
         )
         self.transport.write(STATUS_LINE[status] + head + words)
-        self.transport.close()
-        self.idle_since = self.loop.time()  # nothing more is said here, so nothing more is waited for
+        if status == 503:
+            self.transport.close()  # nothing has come yet, and there are too many to wait for
+            return
+        self._refused_at = self.loop.time()
+        self._unasked = 0
+        if self._answering is not None:
+            self._answering.disconnected = True
+        self.pipeline.clear()
+        self.transport.write_eof()
+        self.flow.resume_reading()
 
 
 class _Work:

@@ -100,6 +100,8 @@ def test_a_late_body_that_nobody_reads_is_no_matter():
 def test_a_client_that_goes_away_in_the_middle_is_a_400():
     for gone in (True, False):
         assert talk([b"abc"], (b"content-length", b"6"), gone=gone)[0] == 400
+    assert talk([b"abc"], (b"transfer-encoding", b"chunked"), gone=True)[0] == 400
+    assert talk([b"abc"], (b"transfer-encoding", b"chunked")) == (200, b"abc")
 
 
 def test_no_more_is_kept_than_the_cap():

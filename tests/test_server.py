@@ -23,6 +23,8 @@ from app.listener import Listener, Wsgi
 from tests.company import ROOT, environment
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+LARGE = b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"a" * 100_000
 SOON = 10.0
 
 
@@ -518,6 +520,76 @@ def test_a_defect_as_an_answer_is_written_ends_its_connection_and_nothing_else(m
         assert [record.message for record in caplog.records] == ["defect"]
         for _ in range(3):
             assert ask(connect()).endswith(b"\r\n\r\n0")
+
+
+@pytest.mark.parametrize("bad", [b"A" * 50_000, b"GET / HTTP/1.1\r\n: \r\n"])
+def test_who_is_refused_in_the_middle_of_sending_can_read_why(bad):
+    with served() as connect:
+        connection = connect()
+        connection.sendall(bad)
+        answer = connection.recv(65_536)
+        for _ in range(10):
+            connection.sendall(b"a" * 50_000)
+            time.sleep(0.01)
+        while part := connection.recv(65_536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"Code: request.malformed\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_who_is_refused_and_goes_on_and_on_is_cut_off():
+    with served() as connect:
+        connection = connect()
+        assert ask(connection, b"\x00\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 50_000_000:
+                connection.sendall(b"a" * 65_536)
+                sent += 65_536
+        assert sent < 20_000_000
+
+
+def test_who_is_refused_and_stays_is_left_after_two_seconds_and_not_waited_for_at_a_stop():
+    at_work = server.server_for(Listener(hello, 1))
+    with running(at_work) as connect:
+        assert ask(connect(), b"\x00\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        until(lambda: at_work.server_state.connections)
+        until(lambda: not at_work.server_state.connections)
+        stays = connect()
+        assert ask(stays, CHUNKED + b"no length\r\n").startswith(b"HTTP/1.1 400 ")
+        began = time.monotonic()
+    assert time.monotonic() - began < server.LINGER
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "begun"),
+    [
+        (GET, GET + b"\x00\r\n\r\n", 1),
+        (GET, CHUNKED + b"no length\r\n\r\n", 1),
+        (LARGE, b"\x00\r\n\r\n", 1),  # the long way
+        (CHUNKED + b"1\r\na\r\n", b"no length\r\n\r\n", 0),
+    ],
+)
+def test_nothing_is_begun_or_answered_any_more_once_somebody_is_refused(first, then, begun, caplog):
+    held = Held()
+    at_work = server.server_for(Listener(held, 2))
+    with running(at_work) as connect:
+        connection = connect()
+        connection.sendall(first)
+        until(lambda: held.begun == begun and at_work.server_state.connections)
+        connection.sendall(then)
+        answer = rest(connection)
+        (theirs,) = at_work.server_state.connections
+        assert not theirs.flow.read_paused
+        held.may.set()
+        if begun:
+            until(lambda: not at_work.server_state.tasks)
+            assert held.begun == begun
+        connection.close()
+        until(lambda: not at_work.server_state.connections)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+        assert ask(connect()).endswith(b"aaa")
+    assert {record.message for record in caplog.records} <= {"Invalid HTTP request received."}
 
 
 @pytest.mark.alone
