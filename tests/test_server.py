@@ -558,7 +558,9 @@ def test_who_is_refused_and_stays_is_left_after_two_seconds_and_not_waited_for_a
         stays = connect()
         assert ask(stays, CHUNKED + b"no length\r\n").startswith(b"HTTP/1.1 400 ")
         began = time.monotonic()
-    assert time.monotonic() - began < server.LINGER
+        at_work.should_exit = True
+        until(lambda: not at_work.server_state.connections)
+        assert time.monotonic() - began < server.LINGER
 
 
 @pytest.mark.parametrize(
