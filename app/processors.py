@@ -78,7 +78,8 @@ class Seat:
         if len(self._usable) < 2:
             return
         seen = self._look()
-        if seen is None:
+        # In some containers /proc numbers them in a way of its own.
+        if seen is None or not self._usable <= seen[2].keys():
             return
         self._before = seen
         self._go(sorted(self._usable)[(first + os.getpid()) % len(self._usable)])
@@ -87,14 +88,23 @@ class Seat:
         """Go elsewhere if others need this one, and need another much less. Call it every `LOOK_EVERY` seconds."""
         if self._here is None:
             return
+        if _of(os.getpid()) != {self._here}:
+            # Somebody else chose: a cpuset has changed, ours was switched off. It is one of those that are left.
+            self._here = None
+            self.take(secrets.randbelow(1 << 16))
+            return
         seen = self._look()
         if seen is None:
             return
         (now, used, busy), (then, used_then, busy_then) = seen, self._before
-        if now <= then:
-            return
+        if now - then < LOOK_EVERY / 2:
+            return  # /proc/stat counts in hundredths of a second
         self._before = seen
-        taken = {each: (busy[each] - busy_then.get(each, 0.0)) / (now - then) for each in self._usable}
+        # One that is switched off is not in it.
+        known = self._usable & busy.keys() & busy_then.keys()
+        if self._here not in known:
+            return
+        taken = {each: (busy[each] - busy_then[each]) / (now - then) for each in known}
         taken[self._here] -= (used - used_then) / (now - then)
         found = better(self._here, taken)
         # Half of the times: two of ours that have met on one do not both leave it for the same other one.
@@ -103,11 +113,9 @@ class Seat:
 
     def _look(self) -> tuple[float, float, Busy] | None:
         try:
-            seen = self._clock(), self._used(), self._busy()
+            return self._clock(), self._used(), self._busy()
         except (OSError, ValueError):
             return None
-        # In some containers /proc numbers them in a way of its own.
-        return seen if self._usable <= seen[2].keys() else None
 
     def _go(self, there: int) -> None:
         for thread in _threads():

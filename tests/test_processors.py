@@ -167,6 +167,49 @@ assert pass_by(here=0.9)
 """)
 
 
+def test_one_that_is_switched_off_is_none_to_go_to_and_the_others_still_are() -> None:
+    run("""
+from app import processors
+processors.usable = lambda: frozenset(all | {1000})
+busy[1000] = 0.0
+seat.take(-os.getpid())
+del busy[1000]
+assert pass_by(here=0.9)
+busy[1000] = 0.0
+assert pass_by(here=0.9)
+""")
+
+
+def test_where_somebody_else_has_chosen_it_keeps_to_one_of_those() -> None:
+    run("""
+thread = started()
+seat.take(0)
+for each in (thread, os.getpid()):
+    os.sched_setaffinity(each, all)  # as Linux does where a cpuset changes, or the processor is switched off
+pass_by()
+assert same(thread) and same(os.getpid())
+left = min(all - {seat.here})
+for each in (thread, os.getpid()):
+    os.sched_setaffinity(each, {left})
+pass_by()
+assert seat.here is None and of(thread) == of(os.getpid()) == {left}
+""")
+
+
+def test_it_does_not_go_by_what_it_saw_for_a_moment() -> None:
+    run("""
+for _ in range(64):
+    os.sched_setaffinity(0, all)
+    other = Seat(busy=lambda: dict(busy), used=lambda: used, clock=lambda: time)
+    other.take(0)
+    here = other.here
+    time += 0.05
+    busy[here] += 0.03  # ticks that were begun before
+    other.look()
+    assert other.here == here
+""")
+
+
 def test_one_that_may_use_a_single_processor_does_nothing() -> None:
     run("""
 os.sched_setaffinity(0, {min(all)})
