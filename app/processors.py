@@ -28,8 +28,8 @@ WORTH: Final = 0.25
 
 
 def usable() -> frozenset[int]:
-    """Those that the calling thread may run on; empty where that cannot be chosen."""
-    return frozenset(os.sched_getaffinity(0)) if sys.platform == "linux" else frozenset()
+    """Those that the calling thread may run on; empty where that cannot be known."""
+    return _of(0)
 
 
 @contextlib.contextmanager
@@ -152,7 +152,7 @@ def _threads() -> Sequence[int]:
 
 
 def _of(thread: int) -> frozenset[int]:
-    """Where it may run; nowhere if it is gone."""
+    """Where it may run; nowhere if it is gone, or that cannot be known."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return frozenset(os.sched_getaffinity(thread))
@@ -160,7 +160,8 @@ def _of(thread: int) -> frozenset[int]:
 
 
 def _put(thread: int, processors: frozenset[int]) -> None:
-    # A thread that is gone, a processor that is, a sandbox that forbids it: it runs where it may.
-    if sys.platform == "linux":
+    # A thread that is gone, a processor that is, a sandbox that forbids it: it runs where it may. Some sandboxes end
+    # whoever asks: where nothing is chosen (`--any-cpu`), nothing is asked for.
+    if sys.platform == "linux" and _of(thread) != processors:
         with contextlib.suppress(OSError):
             os.sched_setaffinity(thread, processors)

@@ -241,6 +241,25 @@ assert seen[1][0] == all and seen[2][0] == {seat.here}, seen
 """)
 
 
+def test_where_nothing_is_chosen_or_known_nothing_is_asked_for() -> None:
+    run("""
+from app.signin.passwords import Hashing
+asked = []
+os.sched_setaffinity = lambda *given: asked.append(given)
+hashing = Hashing(memory_kib=8, passes=1, lanes=1)
+encoded = hashing.hash("correct horse battery")
+def forbidden(_):
+    raise PermissionError
+os.sched_getaffinity = forbidden
+assert usable() == frozenset()
+hashing = Hashing(memory_kib=8, passes=1, lanes=1)
+assert hashing.verify(encoded, "correct horse battery", reserved=True)
+seat.take(0)
+seat.look()
+assert seat.here is None and not asked, asked
+""")
+
+
 def test_a_password_is_hashed_anywhere() -> None:
     run("""
 from app.signin.passwords import Hashing
