@@ -43,8 +43,11 @@ def anywhere(processors: frozenset[int]) -> Iterator[None]:
     try:
         yield
     finally:
-        main = threading.get_native_id() == os.getpid()
-        _put(0, before if main else _of(os.getpid()))  # the others may have moved meanwhile
+        if threading.get_native_id() == os.getpid():
+            _put(0, before)
+        else:
+            _put(0, _of(os.getpid()))  # the others may have moved meanwhile
+            _put(0, _of(os.getpid()))  # and just now, when this one was still to be left alone
 
 
 class Seat:

@@ -241,6 +241,28 @@ assert seen[1][0] == all and seen[2][0] == {seat.here}, seen
 """)
 
 
+def test_long_work_that_comes_back_while_the_others_move_goes_with_them() -> None:
+    run("""
+from app import processors
+real, moved = processors._of, []
+def meanwhile(thread):
+    found = real(thread)
+    if thread == os.getpid() and threading.get_native_id() != thread and not moved:
+        moved.append(min(all - {seat.here}))
+        seat._go(moved[0])
+    return found
+def work():
+    with anywhere(all):
+        processors._of = meanwhile
+    moved.append(of(0))
+seat.take(0)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+assert moved == [seat.here, {seat.here}], moved
+""")
+
+
 def test_where_nothing_is_chosen_or_known_nothing_is_asked_for() -> None:
     run("""
 from app.signin.passwords import Hashing
