@@ -44,6 +44,8 @@ _LOOK_EVERY: Final = 10
 """Ticks of uvicorn's clock, which are tenths of a second."""
 _SEAT_EVERY: Final = round(LOOK_EVERY * 10)
 """The same."""
+_FRAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Headers of requests that have a body."""
 _REFUSALS: Final = {
     400: b"This is no request that can be read.\nCode: request.malformed\n",
     431: b"The head of the request is too large.\nCode: request.too_large\n",
@@ -114,13 +116,22 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A request is there, its body perhaps not yet. Raises ValueError as above for one too far ahead."""
+        """A request is there, its body perhaps not yet. Raises ValueError as above for one too far ahead, and for
+        one with a body whose end would not be found.
+        """
         if len(self.pipeline) >= AHEAD:
             raise ValueError("too many requests ahead of their answers")
+        # httptools takes an offer of another protocol for taken up: what follows in the same read it drops, and in
+        # the next one it reads a new request, in the middle of a body, too.
+        offered = self.parser.should_upgrade()
+        if offered and any(name in _FRAMES and value != b"0" for name, value in self.headers):
+            raise ValueError("a body after an offer of another protocol")
         self.idle_since = None
         self._unasked = 0
         self._in_body = True
         super().on_headers_complete()
+        if offered:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """It is there whole."""

@@ -325,6 +325,34 @@ def test_an_offer_of_another_protocol_is_not_taken_up():
         assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+OFFER = (
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+def test_no_request_hides_in_a_body_after_an_offer_of_another_protocol():
+    with served() as connect:
+        connection = connect()
+        connection.sendall(OFFER % len(GET))
+        time.sleep(0.2)  # in a read of its own
+        with suppress(ConnectionError):
+            connection.sendall(GET)
+        answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+        answer = ask(connect(), OFFER % 0)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_nothing_else_is_answered_where_another_protocol_was_offered():
+    with served() as connect:
+        connection = connect()
+        # The second one is lost: no later answer may be taken for its own.
+        connection.sendall(OFFER % 0 + GET)
+        answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nconnection: close\r\n" in answer
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
 # --- the short way ----------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
