@@ -111,6 +111,8 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One more. Raises ValueError, which becomes a 400, for one too many."""
+        if self._in_body:
+            return  # a trailer (RFC 9110, 6.5.1): what a proxy writes or takes out of the head must not come back here
         if len(self.headers) >= HEADERS:
             raise ValueError("too many headers")
         super().on_header(name, value)

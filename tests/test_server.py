@@ -353,6 +353,18 @@ def test_nothing_else_is_answered_where_another_protocol_was_offered():
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_follows_a_body_is_none_of_the_headers(apart):
+    head = b"POST /environ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+    trailers = b"0\r\nX-Forwarded-For: 192.0.2.9\r\nCookie: a=b\r\nContent-Type: text/plain\r\n\r\n"
+    with served(app=Listener(by_path, 1)) as connect:
+        answer = said(connect, *([head, trailers] if apart else [head + trailers]))
+    assert b"('wsgi.input', b'ab')" in answer
+    assert b"HTTP_HOST" in answer
+    for taken in (b"FORWARDED", b"COOKIE", b"CONTENT_TYPE"):
+        assert taken not in answer
+
+
 # --- the short way ----------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
