@@ -62,7 +62,7 @@ class Connection(HttpToolsProtocol):
     idle_since: float | None = None
     """Since when the head of a request is waited for, by the loop's clock; None while one is answered."""
     _unasked = 0
-    """Bytes that came meanwhile."""
+    """Bytes that came since a request was made of some, or a part of its body."""
     _in_body = False
     _answering: RequestResponseCycle | None = None
     _full_since: float | None = None
@@ -88,8 +88,8 @@ class Connection(HttpToolsProtocol):
         """Take what arrives; a head that goes on and on is not kept, nor a body that nobody reads."""
         if self.transport.is_closing():
             return
+        self._unasked += len(data)
         if self._refused_at is not None:
-            self._unasked += len(data)
             if self._unasked > LEFT_BYTES:
                 self.drop()
             return
@@ -100,10 +100,7 @@ class Connection(HttpToolsProtocol):
             begun, self._begun = self._begun, None
             if not self._over:  # what came with it was no HTTP: nothing of it counts
                 self._start(*begun)
-        if self.idle_since is None:
-            return
-        self._unasked += len(data)
-        if self._in_body:
+        if self._in_body and self.idle_since is not None:
             if self._unasked > LEFT_BYTES:
                 self.drop()
         elif self._unasked > HEAD_BYTES and not self._over:
@@ -134,6 +131,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if offered:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of it; who waits for it bounds it."""
+        if self.idle_since is None:
+            self._unasked = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It is there whole."""

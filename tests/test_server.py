@@ -365,6 +365,41 @@ def test_what_follows_a_body_is_none_of_the_headers(apart):
         assert taken not in answer
 
 
+@pytest.mark.parametrize(
+    "endless",
+    [
+        GET + b"GET / HTTP/1.1\r\nX: ",
+        GET + b"GET /",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+    ],
+    ids=["head", "address", "trailer"],
+)
+def test_nothing_without_an_end_is_kept_while_a_request_is_in_work_either(endless):
+    held = Held()
+    sent = 0
+    with served(deadline=SOON, app=Listener(held, 1, SOON)) as connect:
+        connection = connect()
+        connection.sendall(endless)
+        with suppress(ConnectionError):
+            while sent < 50_000_000:
+                connection.sendall(b"a" * 65_536)
+                sent += 65_536
+        held.may.set()
+    assert sent < 20_000_000
+
+
+def test_a_body_of_many_reads_is_no_head_without_an_end():
+    post = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n"
+    with served() as connect:
+        connection = connect()
+        for _ in range(3):
+            connection.sendall(post)
+            for _ in range(50):
+                connection.sendall(b"a" * 10_000)
+            assert connection.recv(65_536).endswith(b"\r\n\r\n500000")
+        assert ask(connection).endswith(b"\r\n\r\n0")
+
+
 # --- the short way ----------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
