@@ -147,7 +147,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """It is answered; the next one may come, if it has not."""
         super().on_response_complete()
-        if self.cycle.response_complete:
+        if self.cycle.response_complete or self.transport.is_closing():  # then nobody asks any more
             self.idle_since = self.loop.time()
 
     def pause_writing(self) -> None:

@@ -671,10 +671,29 @@ def test_nothing_is_begun_or_answered_any_more_once_somebody_is_refused(first, t
 
 @pytest.mark.alone
 @pytest.mark.usefixtures("quick")
-def test_who_is_refused_and_takes_no_answer_is_left():
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
+        b"GET /last HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET,
+        b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3,
+    ],
+    ids=["refused", "answered for the last time", "says no more"],
+)
+def test_who_takes_no_answer_and_is_to_get_no_other_is_left(last):
     held = Held(30_000)
     held.may.set()
-    at_work = server.server_for(Listener(held, 1))
+
+    def app(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/":
+            return held(environ, start)
+        if environ["PATH_INFO"] == "/slow":
+            time.sleep(0.3)
+        more = [("Connection", "close")] if environ["PATH_INFO"] == "/last" else []
+        start("200 OK", [("Content-Length", "0"), *more])
+        return []
+
+    at_work = server.server_for(Listener(app, 1))
     with running(at_work) as connect:
         connection = connect()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -686,7 +705,9 @@ def test_who_is_refused_and_takes_no_answer_is_left():
             connection.sendall(GET)
             until(lambda done=done: at_work.server_state.total_requests > done)
             time.sleep(0.01)
-        connection.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n")
+        connection.sendall(last)
+        if b"/slow" in last:
+            connection.shutdown(socket.SHUT_WR)
         until(lambda: not at_work.server_state.connections)
 
 
