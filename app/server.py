@@ -49,7 +49,7 @@ _FRAMES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _REFUSALS: Final = {
     400: b"This is no request that can be read.\nCode: request.malformed\n",
     431: b"The head of the request is too large.\nCode: request.too_large\n",
-    503: b"Too many connections are open here. Try again in a few seconds.\nCode: rate.limited\n",
+    503: b"Too many connections or requests are open here. Try again in a few seconds.\nCode: rate.limited\n",
 }
 """By their status: what is answered where there is no request for the application."""
 
@@ -201,6 +201,9 @@ class Connection(HttpToolsProtocol):
 
     def _start(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Have it answered, the short way if it can go there."""
+        if len(self.tasks) >= 2 * CONNECTIONS:  # what those asked who left is in work, too
+            self._refuse(503)
+            return
         if (
             self._take is None
             or app is not self.app

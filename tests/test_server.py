@@ -400,6 +400,26 @@ def test_a_body_of_many_reads_is_no_head_without_an_end():
         assert ask(connection).endswith(b"\r\n\r\n0")
 
 
+def test_what_clients_leave_behind_in_work_is_bounded(monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS", 2)
+    held = Held()
+    at_work = server.server_for(Listener(held, 1))
+    with running(at_work) as connect:
+        for count in range(1, 5):
+            connection = connect()
+            connection.sendall(GET)
+            until(lambda count=count: len(at_work.server_state.tasks) == count)
+            connection.close()
+            until(lambda: not at_work.server_state.connections)
+        answer = ask(connect())
+        assert answer.startswith(b"HTTP/1.1 503 ") and answer.endswith(b"Code: rate.limited\n")
+        assert len(at_work.server_state.tasks) == 4
+        held.may.set()
+        until(lambda: not at_work.server_state.tasks)
+        assert ask(connect()).startswith(b"HTTP/1.1 200 ")
+        assert held.begun == 5
+
+
 # --- the short way ----------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {
