@@ -15,7 +15,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
+from weakref import proxy
 
 import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -212,6 +214,8 @@ class Connection(HttpToolsProtocol):
             or len(cycle.body) > HIGH_WATER_LIMIT  # reading stopped for it, and goes on where it is taken
             or self.flow.write_paused  # its answer has to wait until those before it are taken
         ):
+            # By a weak reference: nothing that holds itself is left to the garbage collector.
+            cycle.send_500_response = partial(_last_resort, proxy(cycle))  # type: ignore[method-assign]
             super()._start_asgi_task(cycle, app)
             return
         body, cycle.body = bytes(cycle.body), bytearray()
@@ -295,6 +299,14 @@ def _http(cycle: RequestResponseCycle, answer: Answer) -> bytes:
         parts.append(b"connection: close\r\n")
     parts += (b"\r\n", body)
     return b"".join(parts)
+
+
+async def _last_resort(cycle: RequestResponseCycle) -> None:
+    """What uvicorn says where the application does not, as a stop waits no longer for it: what the short way says."""
+    cycle.keep_alive = False
+    status, headers, body = fit(cycle.scope["method"], LAST_RESORT)
+    await cycle.send({"type": "http.response.start", "status": status, "headers": headers})
+    await cycle.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _nothing() -> None: ...

@@ -731,13 +731,23 @@ def test_who_takes_no_answer_and_is_to_get_no_other_is_left(last):
         until(lambda: not at_work.server_state.connections)
 
 
-def test_a_stop_waits_for_answers_no_longer_than_it_may(monkeypatch):
+@pytest.mark.parametrize(
+    ("way", "pieces"),
+    [
+        ("short", [GET * 3]),
+        ("asgi", [b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nab", b"c" + GET * 2]),
+    ],
+)
+def test_a_stop_waits_for_answers_no_longer_than_it_may(way, pieces, monkeypatch):
     monkeypatch.setattr(server, "GRACE", 1)
     held = Held()
-    at_work = server.server_for(Listener(held, 1))
+    watched = Watched(held, 1)
+    at_work = server.server_for(watched)
     with running(at_work) as connect:
         connection = connect()
-        connection.sendall(GET * 3)
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.1)
         until(lambda: held.begun)
         at_work.should_exit = True
         answer = rest(connection)
@@ -747,6 +757,7 @@ def test_a_stop_waits_for_answers_no_longer_than_it_may(monkeypatch):
     )
     assert b"\r\nconnection: close\r\n" in answer
     assert held.begun == 1
+    assert watched.ways == [way]
 
 
 STOPPED = """
