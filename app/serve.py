@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--any-cpu",
         action="store_true",
-        help="let each process use every processor at once (default: one at a time, the one that others need "
-        "least, which costs less; Linux)",
+        help="let each process use every processor at once (default: one at a time, another when others need "
+        "that one, which costs less; Linux)",
     )
     made.add_argument("--threads", type=int, default=_THREADS, help=f"threads a process (default {_THREADS})")
     return made
