@@ -160,6 +160,7 @@ async function add(files) {
 async function look(other) {
   const answer = at("answer");
   const prefix = `${other.replace(/\/+$/, "")}/`;
+  answer.textContent = ""; // what stands there is about another folder
   try {
     const found = await bucket.list(prefix);
     answer.className = "right";
