@@ -109,16 +109,15 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> int:
 def wait_for(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Windows: the program runs as a child on the same console, and gets Ctrl-C from it. Its exit code."""
     found = shutil.which(command[0], path=environ.get("PATH")) or command[0]
+    # The child has it too, and decides. Raised here, it could come just as the exit code is known, and take that away.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         with subprocess.Popen([found, *command[1:]], env=dict(environ)) as child:  # noqa: S603 - what it is for
-            while True:
-                try:
-                    code = child.wait()
-                    break
-                except KeyboardInterrupt:
-                    continue  # the child has it too, and decides
+            code = child.wait()
     except OSError as error:
         raise _failure(command[0], error) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 128 - code if code < 0 else code
 
 
