@@ -108,7 +108,7 @@ def test_who_dies_is_replaced(started, number):
     parent = started(2)
     victim = min(parent.living())
     os.kill(victim, number)
-    until(lambda: len(parent.living()) == 2 and victim not in parent.living())
+    until(lambda: len(living := parent.living()) == 2 and victim not in living)
     assert len(parent.seen()) == 3
     parent.process.terminate()
     assert parent.process.wait(SOON) == 0 and not parent.living()

@@ -56,7 +56,9 @@ def aws(keys: Double) -> Aws:
 
 def make(double: Double, **changes: Any) -> Aws:
     endpoint = Endpoint("aws", ("eu-west-1", "eu-central-1"), double.url, double.url)
-    return Aws(endpoint, **{"timeout": 1.0, **changes})
+    return Aws(
+        endpoint, **{"timeout": 3.0, **changes}
+    )  # the SDK's chain alone takes a second where others work
 
 
 @pytest.fixture
