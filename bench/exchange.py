@@ -34,7 +34,7 @@ GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 AWS = "urn:daypass:params:oauth:token-type:aws-credentials"
 UPLOADS = "arn:aws:iam::444455556666:role/AppUploads"
-PEOPLE = 100
+PEOPLE = 200
 """Known ones of each client: so many that nobody reaches the limit of exchanges a minute."""
 
 
