@@ -117,6 +117,16 @@ def rest(connection: socket.socket) -> bytes:
     return bytes(found)
 
 
+def go_on_until_cut_off(connection: socket.socket) -> None:
+    """Send for as long as it goes, which must not be long."""
+    sent = 0
+    with pytest.raises(ConnectionError):
+        while sent < 50_000_000:
+            connection.sendall(b"a" * 65_536)
+            sent += 65_536
+    assert sent < 20_000_000
+
+
 def rest_of(connection: socket.socket, size: int) -> bytes:
     """An answer of at least so many bytes."""
     connection.sendall(GET)
@@ -255,12 +265,7 @@ def test_what_is_left_of_a_body_after_the_answer_is_dropped_up_to_a_bound():
         time.sleep(0.2)
         assert ask(done).startswith(b"HTTP/1.1 200 ")  # who finishes may ask again
         assert ask(endless, post % 900_000_000).startswith(b"HTTP/1.1 200 ")
-        sent = 0
-        with pytest.raises(ConnectionError):
-            while sent < 50_000_000:
-                endless.sendall(b"a" * 65_536)
-                sent += 65_536
-        assert sent < 20_000_000
+        go_on_until_cut_off(endless)
 
 
 def test_a_head_of_very_many_headers_is_refused_and_one_of_many_is_not():
@@ -636,12 +641,7 @@ def test_who_is_refused_and_goes_on_and_on_is_cut_off():
     with served() as connect:
         connection = connect()
         assert ask(connection, b"\x00\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-        sent = 0
-        with pytest.raises(ConnectionError):
-            while sent < 50_000_000:
-                connection.sendall(b"a" * 65_536)
-                sent += 65_536
-        assert sent < 20_000_000
+        go_on_until_cut_off(connection)
 
 
 def test_who_is_refused_and_stays_is_left_after_two_seconds_and_not_waited_for_at_a_stop():
