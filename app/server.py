@@ -85,6 +85,7 @@ class Connection(HttpToolsProtocol):
         self.idle_since = self.loop.time()
         if full:
             self._refuse(503)
+            self.transport.close()  # there are too many to wait for
 
     def data_received(self, data: bytes) -> None:
         """Take what arrives; a head that goes on and on is not kept, nor a body that nobody reads."""
@@ -245,9 +246,6 @@ class Connection(HttpToolsProtocol):
             b"content-length: %d\r\n\r\n" % len(words)
         )
         self.transport.write(STATUS_LINE[status] + head + words)
-        if status == 503:
-            self.transport.close()  # nothing has come yet, and there are too many to wait for
-            return
         self._refused_at = self.loop.time()
         self._unasked = 0
         if self._answering is not None:

@@ -416,9 +416,18 @@ def test_what_clients_leave_behind_in_work_is_bounded(monkeypatch):
             until(lambda count=count: len(at_work.server_state.tasks) == count)
             connection.close()
             until(lambda: not at_work.server_state.connections)
-        answer = ask(connect())
+        refused, sending = connect(), connect()
+        answer = ask(refused)
         assert answer.startswith(b"HTTP/1.1 503 ") and answer.endswith(b"Code: rate.limited\n")
         assert len(at_work.server_state.tasks) == 4
+        answer = ask(sending, LARGE[:1000])
+        for _ in range(10):  # not cut off with bytes unread, which could take the answer with them
+            sending.sendall(b"a" * 10_000)
+            time.sleep(0.01)
+        assert (answer + sending.recv(65_536)).count(b"HTTP/1.1 503 ") == 1
+        refused.close()
+        sending.close()
+        until(lambda: not at_work.server_state.connections)
         held.may.set()
         until(lambda: not at_work.server_state.tasks)
         assert ask(connect()).startswith(b"HTTP/1.1 200 ")
